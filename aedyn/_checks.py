@@ -59,10 +59,10 @@ def check_number(name, value, low, high=np.inf, *, open_low=False):
     Raises
     ------
     ValueError
-        When it lies outside or is not a number.
+        When it lies outside, is infinite or is not a number.
     """
     value = float(value)
-    if not (low < value <= high or (value == low and not open_low)):
+    if not (low < value <= high or (value == low and not open_low)) or value == np.inf:
         interval = f"{'(' if open_low else '['}{low:g}, {high:g}{')' if high == np.inf else ']'}"
         raise ValueError(f"{name} must lie in {interval}; got {value:g}")
     return value
@@ -76,7 +76,7 @@ def check_count(name, value, low=1, high=None):
     ValueError
         When it is not whole or lies outside.
     """
-    if value != int(value) or value < low or (high is not None and value > high):
+    if value % 1 != 0 or value < low or (high is not None and value > high):
         limits = f"at least {low}" if high is None else f"from {low} to {high}"
         raise ValueError(f"{name} must be a whole number {limits}; got {value}")
     return int(value)

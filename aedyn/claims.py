@@ -185,7 +185,8 @@ def verdict(statement, found):
     Returns
     -------
     str
-        ``"confirmed"``, ``"refuted"``, ``"refuted, corrected"``, ``"corrected"``, ``"not checkable"`` or ``"not yet"``.
+        ``"confirmed"``, ``"confirmed with constants"`` (the corrected form of a statement that is not wrong),
+        ``"refuted"``, ``"corrected"``, ``"refuted, corrected"``, ``"not checkable"`` or ``"not yet"``.
     """
     if statement.reason:
         return "not checkable"
@@ -193,8 +194,8 @@ def verdict(statement, found):
     if not forms:
         return "not yet"
     if statement.expected("printed"):
-        return "confirmed"
-    return {("corrected",): "corrected", ("printed",): "refuted"}.get(tuple(forms), "refuted, corrected")
+        return "confirmed" if "printed" in forms else "confirmed with constants"
+    return ", ".join(word for form, word in (("printed", "refuted"), ("corrected", "corrected")) if form in forms)
 
 
 def _look_up(identifier):

@@ -288,13 +288,29 @@ def _count_errors(X, ptr, indices, values, signed, counts):
         counts[2] += spurious
 
 
-def mixture_recovery(b, sigma_eta, m):
-    r"""Probability of exact recovery for a mixture of m Gaussians with ReLU at W = A orthonormal: closed form.
+def mixture_recovery(overlaps, b, sigma_eta):
+    r"""Probability that ReLU finds the component of a mixture of Gaussians exactly, in closed form.
 
-    The m noises are independent, so that it is :math:`\Phi((1+b)/\sigma)\,\Phi(-b/\sigma)^{m-1}`; at b = 0 it is
-    about :math:`2^{-(m-1)}` however small the noise is.
+    With :math:`\Phi` the normal distribution function it is the average over components j of
+    :math:`\Phi((\langle W_j, A_j\rangle + b)/\sigma)\prod_{i\ne j}\Phi(-(\langle W_i, A_j\rangle + b)/\sigma)`. This is exact when
+    the units are orthonormal, so that their noises are independent, and close when they nearly are.
+
+    Parameters
+    ----------
+    overlaps : array_like, shape (m, m)
+        Inner products of atoms (rows) and units (columns).
+    b : float
+        Bias.
+    sigma_eta : float
+        Standard deviation of the noise, positive.
+
+    Returns
+    -------
+    float
     """
-    return stats.norm.cdf((1 + b) / sigma_eta) * stats.norm.cdf(-b / sigma_eta) ** (m - 1)
+    z = (check_matrix("overlaps", overlaps) + b) / check_number("sigma_eta", sigma_eta, 0, open_low=True)
+    np.negative(z, out=z, where=~np.eye(len(z), dtype=bool))
+    return float(stats.norm.cdf(z).prod(axis=1).mean())
 
 
 def hadamard_recovery(n, k, n_samples, rng):
@@ -353,7 +369,7 @@ def _fast_hadamard(v):
 
 
 def hadamard_idle_failure(n, k):
-    r"""Probability that a given idle unit of `hadamard_recovery` fires: exact.
+    r"""Probability that a given idle unit of `hadamard_recovery` fires.
 
     The unit sees the active atoms of the other basis only, K of them, hypergeometric, as a walk of K signs over sqrt(n);
     it fires when the walk ends at least sqrt(n)/2 from 0.
@@ -364,6 +380,20 @@ def hadamard_idle_failure(n, k):
         Dimension of the data.
     k : int
         Size of the support, which does not hold the unit.
+
+    Returns
+    -------
+    float
+        See `hadamard_idle_failure_exact` for the same number as a fraction.
+    """
+    active = np.arange(min(n, k) + 1)
+    up = np.ceil((active + np.sqrt(n) / 2) / 2)
+    far = 2 * stats.binom.sf(up - 1, active, 0.5)
+    return float(stats.hypergeom.pmf(active, 2 * n - 1, n, k) @ far)
+
+
+def hadamard_idle_failure_exact(n, k):
+    """The probability of `hadamard_idle_failure` in exact arithmetic.
 
     Returns
     -------
