@@ -102,6 +102,9 @@ class GroupShrinkage:
 
     def _sum_over_groups(self, values):
         """Sum within each group, given back to each entry of the group."""
+        m = len(self.groups.indices)
+        if values.shape[-1] != m:
+            raise ValueError(f"the last axis must run over the {m} atoms of the groups; got {values.shape[-1]}")
         sums = np.add.reduceat(values[..., self.groups.indices], self.groups.ptr[:-1], axis=-1)
         spread = np.empty_like(values)
         spread[..., self.groups.indices] = np.repeat(sums, self.groups.sizes, axis=-1)

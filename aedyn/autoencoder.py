@@ -192,7 +192,7 @@ def _average(W, b, Y, activate):
     return Gradient(
         weights=(W @ moment - signal.T) / n_samples,
         bias=-overlap / n_samples,
-        loss=value,
+        loss=max(value, 0.0),  # rounding may leave a loss of zero below it
         activity=active / n_samples,
     )
 
@@ -211,7 +211,7 @@ class _Sums:
         return self.signal, self.moment, self.overlap, self.active, self.squares
 
     def add(self, Y, U, X, gram):
-        """Add a block of samples Y with products U = Y W and codes X; the route depends on how many units are active."""
+        """Add a block of samples Y with products U = Y W and codes X, by the route that suits how many are active."""
         on = X != 0
         if np.count_nonzero(on) <= DENSE_SHARE * X.size:
             _add_sparse(Y, U, X, gram, *self.parts())

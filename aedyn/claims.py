@@ -95,7 +95,9 @@ def register():
         for entry in yaml.safe_load(file.read_text(encoding="utf-8")):
             if unknown := set(entry) - names:
                 raise ValueError(f"{file.name}, {entry.get('id')}: unknown fields {sorted(unknown)}")
-            statement = Statement(**entry | {"assumes": tuple(entry.get("assumes", ()))})
+            if not isinstance(entry.setdefault("assumes", []), list):
+                raise ValueError(f"{file.name}, {entry.get('id')}: assumes must be a list; got {entry['assumes']!r}")
+            statement = Statement(**entry | {"assumes": tuple(entry["assumes"])})
             if statement.id in statements:
                 raise ValueError(f"{file.name}: {statement.id} is registered twice")
             statements[statement.id] = statement

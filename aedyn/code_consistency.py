@@ -71,7 +71,8 @@ def worst_interference(delta, n_atoms, cosine, *, sqrt=math.sqrt):
     Parameters
     ----------
     delta, cosine : float or interval
-        Distance and common inner product, both at least 0, in any arithmetic that `sqrt` understands, such as mpmath's intervals.
+        Distance and common inner product, both at least 0, in any arithmetic that `sqrt` understands, such as
+        mpmath's intervals.
     n_atoms : int
     sqrt : callable
         Square root in that arithmetic.
@@ -149,8 +150,8 @@ def noise_failure(n, m):
 def upper_end_example(n, m, k, delta):
     r"""Dictionary and weights that push an idle unit as far up as the theorem's assumptions allow.
 
-    Atoms 0 to k have pairwise inner products delta/k, the others are orthonormal to all; unit 0 is tilted by delta towards
-    the sum of atoms 1 to k, which form the dangerous support; the other units are their atoms.
+    Atoms 0 to k have pairwise inner products delta/k, the others are orthonormal to all; unit 0 is tilted by delta
+    towards the sum of atoms 1 to k, which form the dangerous support; the other units are their atoms.
 
     Returns
     -------
@@ -164,8 +165,8 @@ def upper_end_example(n, m, k, delta):
 def lower_end_example(n, m, k, delta):
     r"""Dictionary and weights that push an active unit as far down as the theorem's assumptions allow.
 
-    Atoms 1 to k-1 have pairwise inner products delta/k, and -delta/k with atom 0; the others are orthonormal to all; unit
-    0 is tilted by delta away from the sum of atoms 1 to k-1. The dangerous support is 0 to k-1.
+    Atoms 1 to k-1 have pairwise inner products delta/k, and -delta/k with atom 0; the others are orthonormal to all;
+    unit 0 is tilted by delta away from the sum of atoms 1 to k-1. The dangerous support is 0 to k-1.
 
     Returns
     -------
@@ -292,8 +293,8 @@ def mixture_recovery(overlaps, b, sigma_eta):
     r"""Probability that ReLU finds the component of a mixture of Gaussians exactly, in closed form.
 
     With :math:`\Phi` the normal distribution function it is the average over components j of
-    :math:`\Phi((\langle W_j, A_j\rangle + b)/\sigma)\prod_{i\ne j}\Phi(-(\langle W_i, A_j\rangle + b)/\sigma)`. This is exact when
-    the units are orthonormal, so that their noises are independent, and close when they nearly are.
+    :math:`\Phi((\langle W_j, A_j\rangle + b)/\sigma)\prod_{i\ne j}\Phi(-(\langle W_i, A_j\rangle + b)/\sigma)`. This is
+    exact when the units are orthonormal, so that their noises are independent, and close when they nearly are.
 
     Parameters
     ----------
@@ -316,8 +317,8 @@ def mixture_recovery(overlaps, b, sigma_eta):
 def hadamard_recovery(n, k, n_samples, rng):
     r"""Sign recovery with the dictionary :math:`[I, H/\sqrt n]`, random signs, no noise and W = A.
 
-    The 2n atoms are the canonical basis and the scaled columns of the Hadamard matrix; coherence is 1/sqrt(n) (mu = 1) and
-    the squared spectral norm 2. The threshold is a1/2 = 1/2.
+    The 2n atoms are the canonical basis and the scaled columns of the Hadamard matrix; coherence is 1/sqrt(n) (mu = 1)
+    and the squared spectral norm 2. The threshold is a1/2 = 1/2.
 
     Parameters
     ----------
@@ -371,8 +372,8 @@ def _fast_hadamard(v):
 def hadamard_idle_failure(n, k):
     r"""Probability that a given idle unit of `hadamard_recovery` fires.
 
-    The unit sees the active atoms of the other basis only, K of them, hypergeometric, as a walk of K signs over sqrt(n);
-    it fires when the walk ends at least sqrt(n)/2 from 0.
+    The unit sees the active atoms of the other basis only, K of them, hypergeometric, as a walk of K signs over
+    sqrt(n); it fires when the walk ends at least sqrt(n)/2 from 0.
 
     Parameters
     ----------

@@ -243,10 +243,10 @@ def make_groups(m, *, group_size=None, groups=None):
         return Groups(np.arange(m), np.arange(0, m + 1, group_size))
     if not all(len(group) for group in groups):
         raise ValueError("groups must not be empty; got an empty one")
-    indices = np.concatenate([np.asarray(group, dtype=np.int64) for group in groups])
+    indices = np.array([atom for group in groups for atom in group])
     if not np.array_equal(np.sort(indices), np.arange(m)):
         raise ValueError(f"groups must hold each of the atoms 0 to {m - 1} exactly once; got {np.sort(indices)}")
-    return Groups(indices, np.cumsum([0] + [len(group) for group in groups]))
+    return Groups(indices.astype(np.int64), np.cumsum([0] + [len(group) for group in groups]))
 
 
 def group_dictionary(n, n_groups, group_size, rng):
@@ -304,9 +304,11 @@ def block_coherence(A, groups):
     Raises
     ------
     ValueError
-        When the groups differ in size, for which the paper has no definition.
+        When the groups differ in size, for which the paper has no definition, or are of another number of atoms.
     """
     A = check_unit_columns("A", A)
+    if len(groups.indices) != A.shape[1]:
+        raise ValueError(f"groups must be of the {A.shape[1]} columns of A; got groups of {len(groups.indices)}")
     if len(set(groups.sizes)) != 1:
         raise ValueError(f"block coherence is defined for groups of one size; got sizes {groups.sizes}")
     d = groups.sizes[0]
@@ -426,9 +428,9 @@ def perturb(A, delta, rng=None, *, towards=None):
         towards = np.random.default_rng(rng).standard_normal(A.shape)
     towards = check_matrix("towards", towards, *A.shape)
     tangents = towards - A * (A * towards).sum(0)
-    norms = np.linalg.norm(tangents, axis=0)
-    moved = np.linalg.norm(towards, axis=0) > 0
-    if (parallel := moved & (norms <= 1e-12)).any():
+    norms, lengths = np.linalg.norm(tangents, axis=0), np.linalg.norm(towards, axis=0)
+    moved = lengths > 0
+    if (parallel := moved & (norms <= 1e-8 * lengths)).any():
         raise ValueError(f"towards must not be parallel to the atom it tilts; column {parallel.argmax()} is")
     cosine = 1 - delta**2 / 2
     sine = delta * np.sqrt(1 - delta**2 / 4)

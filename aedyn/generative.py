@@ -162,7 +162,7 @@ class MixtureOfGaussians(BilinearModel):
     def __post_init__(self):
         super().__post_init__()
         p = np.full(self.m, 1 / self.m) if self.probabilities is None else np.asarray(self.probabilities, dtype=float)
-        if p.shape != (self.m,) or (p <= 0).any() or abs(p.sum() - 1) > 1e-9:
+        if p.shape != (self.m,) or not (p > 0).all() or abs(p.sum() - 1) > 1e-9:
             raise ValueError(f"probabilities must be {self.m} positive numbers that sum to 1; got {p}")
         self._set(probabilities=p)
 
@@ -191,8 +191,8 @@ class _UniformSupports(BilinearModel):
 class SparseCoding(_UniformSupports):
     r"""k-sparse codes with symmetric entries of variance 1 that stay away from zero.
 
-    The nonzero entries are :math:`\pm\sqrt{a_1^2 + (1 - a_1^2) g^2}` with g standard normal: sub-Gaussian, mean 0, second
-    moment 1, modulus at least a1. At a1 = 1 they are random signs.
+    The nonzero entries are :math:`\pm\sqrt{a_1^2 + (1 - a_1^2) g^2}` with g standard normal: sub-Gaussian, mean 0,
+    second moment 1, modulus at least a1. At a1 = 1 they are random signs.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ class History:
     activity : ndarray, shape (n_steps, m)
         Share of samples on which each unit was active, before each step.
     status : str
-        ``"finished"``, or ``"diverged"`` when the loss stopped being finite.
+        ``"finished"``, or ``"diverged"`` when the loss or a step stopped being finite.
     """
 
     weights: np.ndarray
@@ -73,7 +73,7 @@ def normalized_descent(W, bias, Y, activation, *, step_size, n_steps, progress=F
     def steps(W):
         for step in tqdm(range(check_count("n_steps", n_steps)), disable=not progress, desc="descent"):
             gradient = autoencoder.gradient(W, bias(step), Y, activation)
-            W = normalize(W - step_size * gradient.weights)
+            W = _step(W, step_size * gradient.weights)
             yield gradient, W
 
     return _run(normalize(W), steps)
@@ -108,7 +108,8 @@ def adam(W, b, Y, activation, *, rng, rate=1e-3, batch_size=256, n_epochs=1, bet
     """
     Y = check_matrix("Y", Y)
     rng = np.random.default_rng(rng)
-    starts = range(0, len(Y), check_count("batch_size", batch_size))
+    batch_size = check_count("batch_size", batch_size)
+    starts = range(0, len(Y), batch_size)
     n_epochs = check_count("n_epochs", n_epochs)
 
     def steps(W):
@@ -122,7 +123,7 @@ def adam(W, b, Y, activation, *, rng, rate=1e-3, batch_size=256, n_epochs=1, bet
                 square += (1 - beta2) * (gradient.weights**2 - square)
                 step = epoch * len(starts) + batch + 1
                 corrected = mean / (1 - beta1**step)
-                W = normalize(W - rate * corrected / (np.sqrt(square / (1 - beta2**step)) + 1e-8))
+                W = _step(W, rate * corrected / (np.sqrt(square / (1 - beta2**step)) + 1e-8))
                 bar.update()
                 yield gradient, W
         bar.close()
@@ -130,8 +131,16 @@ def adam(W, b, Y, activation, *, rng, rate=1e-3, batch_size=256, n_epochs=1, bet
     return _run(normalize(W), steps)
 
 
+def _step(W, change):
+    """W minus `change`, with columns scaled to norm 1."""
+    W = W - change
+    if not np.isfinite(np.linalg.norm(W)):
+        raise FloatingPointError("the step is not finite, or too large")
+    return normalize(W)
+
+
 def _run(W, steps):
-    """Follow the steps from W and remember what they report, until the end or until the loss is not finite."""
+    """Follow the steps from W and remember what they report, until the end or until one is not finite."""
     losses, activity, status = [], [], "finished"
     try:
         for gradient, after in steps(W):
