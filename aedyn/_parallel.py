@@ -1,6 +1,7 @@
 """Work over independent pieces in threads, with the same bits for any number of them."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 
 import numba
@@ -10,8 +11,8 @@ from threadpoolctl import ThreadpoolController
 def map_in_threads(function, pieces):
     """Results of `function` for each piece, in the order of the pieces.
 
-    The number of threads is Numba's (`numba.set_num_threads`, or the variable NUMBA_NUM_THREADS). Inside, matrix
-    products use one thread each, so that their rounding does not depend on how many there are.
+    The number of threads is Numba's (`numba.set_num_threads`, or the variable NUMBA_NUM_THREADS); inside, matrix
+    products use one thread each.
 
     Parameters
     ----------
@@ -24,11 +25,18 @@ def map_in_threads(function, pieces):
     list
     """
     n_threads = min(numba.get_num_threads(), len(pieces))
-    with _thread_pools().limit(limits=1, user_api="blas"):
+    with one_blas_thread():
         if n_threads == 1:
             return [function(piece) for piece in pieces]
         with ThreadPoolExecutor(n_threads) as pool:
             return list(pool.map(function, pieces))
+
+
+@contextmanager
+def one_blas_thread():
+    """Matrix products use one thread, so that their rounding does not depend on how many there are."""
+    with _thread_pools().limit(limits=1, user_api="blas"):
+        yield
 
 
 @cache

@@ -10,10 +10,11 @@ import numpy as np
 from numba import njit
 
 from aedyn._checks import check_matrix
-from aedyn._parallel import map_in_threads
+from aedyn._parallel import map_in_threads, one_blas_thread
 from aedyn.activations import HardThreshold, ReLU
 
-N_CHUNKS = 8
+MAX_CHUNKS = 8
+CHUNK_ROWS = 1024  # fewer samples are not worth a thread
 BLOCK_ROWS = 256
 DENSE_SHARE = 0.1
 
@@ -165,6 +166,7 @@ def _check(W, b, Y):
     return W, b, Y
 
 
+@one_blas_thread()
 def _average(W, b, Y, activate):
     r"""Average gradient over samples, from sums that need the residual of no sample.
 
@@ -174,7 +176,8 @@ def _average(W, b, Y, activate):
     """
     n_samples = len(Y)
     gram = W.T @ W
-    edges = np.linspace(0, n_samples, min(N_CHUNKS, n_samples) + 1).astype(int)
+    n_chunks = max(1, min(MAX_CHUNKS, n_samples // CHUNK_ROWS))
+    edges = np.linspace(0, n_samples, n_chunks + 1).astype(int)
 
     def sum_chunk(chunk):
         sums = _Sums(*W.shape, np.result_type(W, Y))

@@ -221,8 +221,8 @@ def _show(statement, record):
         f'<div class="aedyn-claim" id="claim-{statement.id}-{record["form"]}" '
         f'style="border-left: 4px solid {colour}; padding: 0.3em 0.8em; margin: 0.6em 0">'
         f"<strong>{statement.id}</strong> {html.escape(statement.title)}: <strong>{says}</strong><br>"
-        f"measured {html.escape(record['measured'])}; stated {html.escape(record['bound'])}"
+        f"measured: {html.escape(record['measured'])}; stated: {html.escape(record['bound'])}"
         f"{certificate and f'; certified by {certificate}'}</div>"
     )
-    plain = f"{statement.id}, {says}: measured {record['measured']}; stated {record['bound']}"
+    plain = f"{statement.id}, {says}; measured: {record['measured']}; stated: {record['bound']}"
     display({"text/plain": plain, "text/html": box, MIME: record}, raw=True)

@@ -18,7 +18,7 @@ from numba import njit
 from scipy import optimize, stats
 
 from aedyn._checks import check_count, check_matrix, check_number
-from aedyn._parallel import map_in_threads
+from aedyn._parallel import map_in_threads, one_blas_thread
 from aedyn.dictionaries import dictionary_with_gram, perturb
 from aedyn.generative import draw_subsets, split_stream
 
@@ -223,6 +223,7 @@ class Recovery:
         return float(interval.low), float(interval.high)
 
 
+@one_blas_thread()
 def support_recovery(model, W, b, activation, n_samples, rng, *, signed=False):
     """Draw samples and count on how many the encoder finds the support of the true code.
 

@@ -7,13 +7,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 
-COLOURS = ("#0b4f8a", "#d9730d", "#3a9276", "#8c3a6b", "#7a7a7a")
+COLOURS = ("#0b4f8a", "#de7a12", "#34896e", "#5f1f48", "#636363")
 MARKERS = ("o", "s", "^", "D", "v")
 THEORY = {"linestyle": "--", "marker": "", "linewidth": 1.6}
 
 
 def use_style():
     """Set the look of all figures that follow, and have notebooks show them as vector graphics."""
+    from IPython import get_ipython
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
     plt.rcParams.update(
         {
             "axes.grid": True,
@@ -31,11 +34,8 @@ def use_style():
             "svg.hashsalt": "aedyn",
         }
     )
-    try:
-        from matplotlib_inline.backend_inline import set_matplotlib_formats
-    except ImportError:
-        return
-    set_matplotlib_formats("svg", metadata={"Date": None})
+    if get_ipython():
+        set_matplotlib_formats("svg", metadata={"Date": None})
 
 
 def phase_diagram(ax, x, y, values, *, xlabel, ylabel, label="", low=0.0, high=1.0):
@@ -45,7 +45,7 @@ def phase_diagram(ax, x, y, values, *, xlabel, ylabel, label="", low=0.0, high=1
     ----------
     ax : matplotlib.axes.Axes
     x, y : array_like, shapes (n_x,) and (n_y,)
-        Grid points, ascending; they lie in the middle of their cells on the scale of the axis.
+        Grid points, ascending; they lie in the middle of their cells on the scale that the axis has by then.
     values : array_like, shape (n_y, n_x)
     xlabel, ylabel : str
     label : str
@@ -57,12 +57,21 @@ def phase_diagram(ax, x, y, values, *, xlabel, ylabel, label="", low=0.0, high=1
     -------
     matplotlib.collections.QuadMesh
     """
-    mesh = ax.pcolormesh(x, y, values, vmin=low, vmax=high, shading="nearest", rasterized=True)
+    borders = _borders(ax.xaxis, x), _borders(ax.yaxis, y)
+    mesh = ax.pcolormesh(*borders, values, vmin=low, vmax=high, rasterized=True)
     ax.grid(False)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if label:
         ax.figure.colorbar(mesh, ax=ax, label=label)
     return mesh
+
+
+def _borders(axis, points):
+    """Borders of cells that have the points in their middle, on the scale of the axis."""
+    scale = axis.get_transform()
+    points = scale.transform(np.asarray(points, dtype=float))
+    inner = (points[1:] + points[:-1]) / 2
+    return scale.inverted().transform(np.hstack([2 * points[0] - inner[0], inner, 2 * points[-1] - inner[-1]]))
 
 
 def image_grid(ax, columns, *, n_across, signed=True):

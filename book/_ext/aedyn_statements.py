@@ -67,7 +67,7 @@ class StatementDirective(SphinxDirective):
         for record in records:
             says = f"{record['form']} form {'holds' if record['holds'] else 'fails'}"
             link = self.link(says, record["docname"], f"claim-{record['id']}-{record['form']}")
-            text = f": measured {record['measured']}; stated {record['bound']}"
+            text = f"; measured: {record['measured']}; stated: {record['bound']}"
             certificate = record["certificate"] and f"; certified by {record['certificate']}"
             lines.append(nodes.paragraph("", "", link, nodes.Text(text + certificate), classes=["aedyn-result"]))
         return lines
