@@ -1,14 +1,23 @@
-"""Training: normalised gradient descent, Adam, bias schedules, and what a run remembers."""
+"""Training: gradient descent on a batch or on fresh samples, Adam, bias schedules, and what a run remembers."""
 
 import warnings
+from collections import deque
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from aedyn import autoencoder
 from aedyn._checks import check_count, check_matrix, check_number
+from aedyn._parallel import map_in_threads
 from aedyn.dictionaries import normalize
+from aedyn.generative import split_stream
+
+BLOCK_SIZE = 1024  # fresh samples in memory at a time, for each thread
+LONGEST_CYCLE = 8
+STILL = 1e-8  # a step that moves no entry of the weights by more has converged
+CLOSED = 1e-3  # a cycle has closed when the weights came back up to this share of their last move
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,18 +28,33 @@ class History:
     ----------
     weights : ndarray, shape (n, m)
         Weights at the end; the last finite ones when the run diverged.
-    losses : ndarray, shape (n_steps,)
-        Loss before each step: of all samples for `normalized_descent`, of the mini-batch for `adam`.
-    activity : ndarray, shape (n_steps, m)
+    losses : ndarray, shape (n_iter,)
+        Loss before each step: of all samples for `normalized_descent`, of the fresh samples for `streamed_descent`, of
+        the mini-batch for `adam`.
+    activity : ndarray, shape (n_iter, m)
         Share of samples on which each unit was active, before each step.
     status : str
-        ``"finished"``, or ``"diverged"`` when the loss or a step stopped being finite.
+        ``"converged"`` when the last step did not move the weights, ``"cycling"`` when the last steps led back to where
+        they came from, ``"diverged"`` when the loss or a step stopped being finite, and ``"finished"`` otherwise.
+    watched : list
+        What `watch` said of the start and of the weights after each step; empty without it.
     """
 
     weights: np.ndarray
     losses: np.ndarray
     activity: np.ndarray
     status: str
+    watched: list
+
+    @property
+    def n_iter(self):
+        """Number of steps taken."""
+        return len(self.losses)
+
+    @property
+    def converged(self):
+        """Whether the last step did not move the weights."""
+        return self.status == "converged"
 
 
 def constant_bias(b):
@@ -39,12 +63,15 @@ def constant_bias(b):
 
 
 def shrinking_bias(b, factor=2.0):
-    """Schedule that divides the bias by `factor` after each step (Theorem 4, i.2 and iii.2)."""
+    """Schedule that divides the bias by `factor` after each step (Theorem 4, i.2 and iii.2).
+
+    The rule in the paper's proof, a bias that shrinks like the error, is `factor` = 1 / sqrt(1 - tau).
+    """
     check_number("factor", factor, 1)
     return lambda step: b / factor**step
 
 
-def normalized_descent(W, bias, Y, activation, *, step_size, n_steps, progress=False):
+def normalized_descent(W, bias, Y, activation, *, step_size, n_steps, normalized=True, watch=None, progress=False):
     r"""Gradient descent on all samples with columns scaled to norm 1 after each step.
 
     :math:`W^{s+1} = \mathrm{normalize}(W^s - \zeta g^s)` with the gradient of `autoencoder.gradient` (Theorem 4 of the
@@ -53,7 +80,7 @@ def normalized_descent(W, bias, Y, activation, *, step_size, n_steps, progress=F
     Parameters
     ----------
     W : array_like, shape (n, m)
-        Start; its columns are normalised first.
+        Start.
     bias : callable
         Schedule: the bias at a step, for instance `constant_bias` or `shrinking_bias`.
     Y : array_like, shape (n_samples, n)
@@ -61,6 +88,10 @@ def normalized_descent(W, bias, Y, activation, *, step_size, n_steps, progress=F
     step_size : float
         The paper's zeta.
     n_steps : int
+    normalized : bool
+        Whether columns are scaled to norm 1, at the start and after each step; raw steps otherwise.
+    watch : callable, optional
+        Given the weights at the start and after each step; what it returns is kept in the history.
     progress : bool
         Whether to show a progress bar.
 
@@ -68,15 +99,71 @@ def normalized_descent(W, bias, Y, activation, *, step_size, n_steps, progress=F
     -------
     History
     """
-    step_size = check_number("step_size", step_size, 0)
+
+    def gradient_at(W, b):
+        return autoencoder.gradient(W, b, Y, activation)
+
+    return _run(*_descent(gradient_at, W, bias, step_size, n_steps, normalized, progress), watch)
+
+
+def streamed_descent(
+    model, W, bias, activation, *, step_size, n_steps, n_samples, rng, normalized=True, watch=None, progress=False
+):
+    """Gradient descent with fresh samples in each step, which are drawn in blocks, used and forgotten.
+
+    Theorem 4 of the dynamics paper asks for infinitely many fresh samples in each step; this is the same with many.
+
+    Parameters
+    ----------
+    model : BilinearModel
+        What draws the samples.
+    W : array_like, shape (n, m)
+        Start.
+    bias : callable
+        Schedule: the bias at a step.
+    activation : ReLU or HardThreshold
+    step_size : float
+        The paper's zeta.
+    n_steps : int
+    n_samples : int
+        Fresh samples in a step; of these only a block for each thread is in memory at a time.
+    rng : int or numpy.random.Generator
+    normalized : bool
+        Whether columns are scaled to norm 1, at the start and after each step; raw steps otherwise.
+    watch : callable, optional
+        Given the weights at the start and after each step; what it returns is kept in the history.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    History
+    """
+    rng = np.random.default_rng(rng)
+
+    def gradient_at(W, b):
+        def share_of_block(block):
+            gradient = autoencoder.gradient(W, b, model.sample(*block).Y, activation)
+            return [block[0] / n_samples * part for part in gradient]
+
+        blocks = split_stream(n_samples, rng, BLOCK_SIZE)
+        return autoencoder.Gradient(*map(sum, zip(*map_in_threads(share_of_block, blocks), strict=True)))
+
+    return _run(*_descent(gradient_at, W, bias, step_size, n_steps, normalized, progress), watch)
+
+
+def _descent(gradient_at, W, bias, step_size, n_steps, normalized, progress):
+    """Start and steps of a descent along the gradients of `gradient_at`, for `_run`."""
+    step_size, n_steps = check_number("step_size", step_size, 0), check_count("n_steps", n_steps)
+    project = normalize if normalized else partial(check_matrix, "W")
 
     def steps(W):
-        for step in tqdm(range(check_count("n_steps", n_steps)), disable=not progress, desc="descent"):
-            gradient = autoencoder.gradient(W, bias(step), Y, activation)
-            W = _step(W, step_size * gradient.weights)
+        for step in tqdm(range(n_steps), disable=not progress, desc="descent"):
+            gradient = gradient_at(W, bias(step))
+            W = _step(W, step_size * gradient.weights, project)
             yield gradient, W
 
-    return _run(normalize(W), steps)
+    return project(W), steps
 
 
 def adam(W, b, Y, activation, *, rng, rate=1e-3, batch_size=256, n_epochs=1, beta1=0.9, beta2=0.999, progress=False):
@@ -131,23 +218,35 @@ def adam(W, b, Y, activation, *, rng, rate=1e-3, batch_size=256, n_epochs=1, bet
     return _run(normalize(W), steps)
 
 
-def _step(W, change):
-    """W minus `change`, with columns scaled to norm 1."""
+def _step(W, change, project=normalize):
+    """W minus `change`, with columns scaled to norm 1 or whatever else `project` does."""
     W = W - change
     if not np.isfinite(np.linalg.norm(W)):
         raise FloatingPointError("the step is not finite, or too large")
-    return normalize(W)
+    return project(W)
 
 
-def _run(W, steps):
+def _run(W, steps, watch=None):
     """Follow the steps from W and remember what they report, until the end or until one is not finite."""
-    losses, activity, status = [], [], "finished"
+    losses, activity, recent = [], [], deque([W], maxlen=LONGEST_CYCLE + 1)
+    watched = [watch(W)] if watch else []
     try:
         for gradient, after in steps(W):
             losses.append(gradient.loss)
             activity.append(gradient.activity)
-            W = after
+            recent.append(after)
+            if watch:
+                watched.append(watch(after))
+        status = _status(recent)
     except FloatingPointError as error:
         status = "diverged"
         warnings.warn(f"the run diverged after {len(losses)} steps: {error}", RuntimeWarning, stacklevel=3)
-    return History(W, np.array(losses), np.reshape(activity, (len(losses), W.shape[1])), status)
+    return History(recent[-1], np.array(losses), np.reshape(activity, (len(losses), W.shape[1])), status, watched)
+
+
+def _status(recent):
+    """How the last weights moved: "converged", "cycling" or "finished"."""
+    moves = [np.abs(recent[-1] - before).max() for before in reversed(recent)][1:]
+    if moves[0] <= STILL:
+        return "converged"
+    return "cycling" if min(moves) <= CLOSED * moves[0] else "finished"

@@ -1,6 +1,6 @@
 """What the package computes, written as the definitions read: loops, no compiler, no shortcut."""
 
-from itertools import permutations, product
+from itertools import combinations, permutations, product
 
 import numpy as np
 
@@ -159,3 +159,95 @@ def count_errors(X, codes, signed):
 def hadamard(v):
     """Sylvester's matrix, whose entry (i, j) is minus one to the number of ones that i and j share, times v."""
     return np.array([sum((-1) ** (i & j).bit_count() * v[j] for j in range(len(v))) for i in range(len(v))])
+
+
+# Descent --------------------------------------------------------------------------------------------------------------
+
+
+def design(A, supports, kappa1, kappa2, sigma):
+    """Finitely many samples with the first two moments of the model, and their codes.
+
+    On each support every entry is kappa1 plus or minus a standard deviation, and the noise is plus or minus sigma
+    sqrt(n) along one axis; all are equally likely.
+    """
+    n, m = A.shape
+    spread = np.sqrt(kappa2 - kappa1**2)
+    noises = [sign * sigma * np.sqrt(n) * axis for sign in (1, -1) for axis in np.eye(n)]
+    Y, codes = [], []
+    for support in supports:
+        for signs in product([1, -1], repeat=len(support)):
+            x = np.zeros(m)
+            for i, sign in zip(support, signs, strict=True):
+                x[i] = kappa1 + sign * spread
+            for noise in noises:
+                Y.append(A @ x + noise)
+                codes.append(x)
+    return np.array(Y), np.array(codes)
+
+
+def expected_gradient(A, W, b, supports, kappa1, kappa2, sigma):
+    """Weights and bias gradient: the mean of equation (4) over the design, with the units of the support active."""
+    Y, codes = design(A, supports, kappa1, kappa2, sigma)
+    active = codes != 0
+    return gradient(W, b, Y, active, np.where(active, Y @ W + b, 0))
+
+
+def printed_sparse(A, W, k):
+    """Equation (15) as printed, column by column."""
+    m = W.shape[1]
+    p, pair = k / m, k * (k - 1) / (m * (m - 1))
+    columns = []
+    for i in range(m):
+        w, a = W[:, i], A[:, i]
+        others = [j for j in range(m) if j != i]
+        seen = sum((pair * (W[:, j] @ a) * W[:, j] for j in others), np.zeros(len(a)))
+        columns.append(-p * (w @ a) * a + p * (w @ a) ** 2 * w + (w @ a) * seen + (w @ seen) * a)
+    return np.array(columns).T
+
+
+def claim_sums(A, W, k, i):
+    """The sums of Claims 3 and 4 for unit i, in the order of the paper."""
+    m = W.shape[1]
+    pair = k * (k - 1) / (m * (m - 1))
+    triple = pair * (k - 2) / (m - 2)
+    others = [j for j in range(m) if j != i]
+    pairs = list(permutations(others, 2))
+    w = W.T[i]
+    third = (
+        sum(pair * (w @ A.T[j]) ** 2 for j in others),
+        sum(pair * (w @ A.T[j]) for j in others),
+        sum(triple * (w @ A.T[j]) * (w @ A.T[q]) for j, q in pairs),
+    )
+    fourth = (
+        sum(pair * (w @ W.T[j]) * (A.T[i] @ W.T[j]) for j in others),
+        sum(pair * (w @ A.T[j]) for j in others),
+        sum(pair * (w @ W.T[j]) * (W.T[j] @ A.T[j]) for j in others),
+        sum(triple * (w @ W.T[j]) * (W.T[j] @ A.T[q]) for j, q in pairs),
+        sum(pair * (w @ W.T[j]) for j in others),
+    )
+    return third, fourth
+
+
+def alpha_beta(A, W, b, k, kappa1, kappa2, i, printed):
+    """The coefficients of appendix B.3, sum by sum."""
+    m = W.shape[1]
+    p, pair = k / m, k * (k - 1) / (m * (m - 1))
+    (squares, sums, products), (back, _, own, far, _) = claim_sums(A, W, k, i)
+    overlap = W.T[i] @ A.T[i]
+    alpha = kappa2 * (p * overlap**2 + squares) + kappa1**2 * (2 * overlap * sums + products)
+    alpha += 2 * kappa1 * b[i] * (p * overlap + sums) + p * b[i] ** 2
+    beta = kappa2 * (p * overlap - back) + kappa1**2 * (sums - own - far)
+    others = [j for j in range(m) if j != i]
+    beta -= kappa1 * sum(pair * (b[i] if printed else b[j]) * (W.T[i] @ W.T[j]) for j in others)
+    return alpha, beta
+
+
+def all_supports(m, k):
+    return list(combinations(range(m), k))
+
+
+# Initialisation -------------------------------------------------------------------------------------------------------
+
+
+def reweighted_moment(Y, u, v):
+    return sum((y @ u) * (y @ v) * np.outer(y, y) for y in Y) / len(Y)

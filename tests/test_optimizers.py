@@ -1,16 +1,17 @@
-"""Training: against loops and PyTorch, the exact law of one step, its largest stable step size, and divergence."""
+"""Training: against loops and PyTorch, the exact law of one step, streamed samples, and how runs end."""
 
 import re
 
 import naive
 import numpy as np
 import pytest
-from tolerances import ITERATED, ROUND_OFF, assert_close
+from tolerances import ITERATED, ROUND_OFF, assert_close, assert_mean
 
+from aedyn import autoencoder, optimizers
 from aedyn.activations import HardThreshold, ReLU
 from aedyn.dictionaries import match_columns, orthonormal_dictionary, perturb, random_dictionary
-from aedyn.generative import MixtureOfGaussians
-from aedyn.optimizers import adam, constant_bias, normalized_descent, shrinking_bias
+from aedyn.generative import MixtureOfGaussians, NonnegativeSparse
+from aedyn.optimizers import adam, constant_bias, normalized_descent, shrinking_bias, streamed_descent
 
 
 @pytest.fixture
@@ -116,6 +117,96 @@ def test_descent_fails_just_above_the_largest_stable_step_size(delta):
     assert_close(angles(run(A, W, u, 400).weights, A), np.full(4, stuck), ITERATED)
 
 
+def test_raw_steps_on_the_atoms_follow_a_cubic_map():
+    # W_i = w A_i, p = 1/m, b = 0: the gradient is -(1/m) (2w - 2w^3) A_i
+    A = orthonormal_dictionary(6, 4, 0)
+    history = normalized_descent(
+        0.9 * A,
+        constant_bias(0.0),
+        A.T,
+        ReLU(),
+        step_size=4.0,
+        n_steps=2,
+        normalized=False,
+        watch=lambda W: W[:, 0] @ A[:, 0],
+    )
+    w = [0.9]
+    for _ in range(2):
+        w.append(3 * w[-1] - 2 * w[-1] ** 3)
+    assert_close(history.watched, np.array(w), ROUND_OFF)
+    assert_close(history.weights, w[-1] * A, ROUND_OFF)
+
+
+# Fresh samples --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stream():
+    """A model with noise, weights near its atoms, and options of a run."""
+    A = orthonormal_dictionary(8, 5, 0)
+    model = NonnegativeSparse(A, 0.1, k=2, a1=1, a2=2)
+    options = {"step_size": 0.5, "n_steps": 3, "n_samples": 50, "rng": 4}
+    return model, perturb(A, 0.3, 1), constant_bias(-0.1), ReLU(), options
+
+
+@pytest.mark.parametrize("block_size", [7, 50, 1000])
+def test_streamed_descent_uses_each_sample_once(stream, block_size, monkeypatch):
+    monkeypatch.setattr(optimizers, "BLOCK_SIZE", block_size)
+    model, start, bias, activation, options = stream
+    history = streamed_descent(model, start, bias, activation, **options)
+    rng, W, losses = np.random.default_rng(4), start, []
+    for _ in range(3):
+        Y = np.vstack([samples.Y for samples in model.blocks(50, rng, block_size)])
+        gradient = autoencoder.gradient(W, -0.1, Y, activation)
+        losses.append(gradient.loss)
+        W = W - 0.5 * gradient.weights
+        W = W / np.linalg.norm(W, axis=0)
+    assert_close(history.weights, W, ROUND_OFF)
+    assert_close(history.losses, np.array(losses), ROUND_OFF)
+    assert_close(history.activity[-1], gradient.activity, ROUND_OFF)
+
+
+def test_streamed_loss_is_that_of_the_model(stream):
+    model, start, bias, activation, options = stream
+    options |= {"step_size": 0.0, "n_steps": 200}
+    losses = streamed_descent(model, start, bias, activation, **options).losses
+    Y = model.sample(100_000, 9).Y
+    assert_mean(losses, autoencoder.loss(start, -0.1, Y, activation))
+    assert losses.std() > 0, "samples are fresh"
+
+
+def test_streamed_descent_is_the_same_for_any_number_of_threads(stream, monkeypatch):
+    monkeypatch.setattr(optimizers, "BLOCK_SIZE", 7)
+    model, start, bias, activation, options = stream
+    runs = []
+    for n_threads in (1, 2):
+        monkeypatch.setattr("numba.get_num_threads", lambda n_threads=n_threads: n_threads)
+        runs.append(streamed_descent(model, start, bias, activation, **options).weights)
+    assert np.array_equal(*runs)
+    other = streamed_descent(model, start, bias, activation, **options | {"rng": 5}).weights
+    assert not np.allclose(runs[0], other)
+
+
+# How runs end ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_has_come_to_rest_says_so():
+    A, W = population(4, 0.3)
+    assert run(A, W, 1.0, 12).converged
+    short = run(A, W, 1.0, 2)
+    assert short.status == "finished" and not short.converged and short.n_iter == 2
+
+
+def test_a_run_that_goes_round_says_so():
+    # a raw step of size 2.2 m/4 overshoots the atoms: w -> w + 2.2 (w - w^3) / 2 has a cycle of two points
+    A = orthonormal_dictionary(6, 4, 0)
+    options = {"step_size": 2.2, "n_steps": 200, "normalized": False}
+    history = normalized_descent(0.9 * A, constant_bias(0.0), A.T, ReLU(), **options)
+    assert history.status == "cycling"
+    again = normalized_descent(history.weights, constant_bias(0.0), A.T, ReLU(), **options | {"n_steps": 2})
+    assert_close(again.weights, history.weights, ITERATED)
+
+
 # Adam -----------------------------------------------------------------------------------------------------------------
 
 
@@ -204,6 +295,7 @@ def test_adam_that_diverges_says_so():
 
 def test_schedules():
     assert [constant_bias(-0.5)(step) for step in range(3)] == [-0.5] * 3
+    assert_close([shrinking_bias(1.0, 1 / np.sqrt(1 - 0.75))(step) for step in range(3)], [1, 0.5, 0.25], ROUND_OFF)
     assert [shrinking_bias(-0.8)(step) for step in range(4)] == [-0.8, -0.4, -0.2, -0.1]
     assert np.array_equal(shrinking_bias(np.array([9.0, 18.0]), 3)(2), [1, 2])
 
