@@ -23,7 +23,10 @@ PRINTED = {
     "wrong": "wrong as printed",
     "asymptotic": "holds asymptotically, no constants given",
     "definition": "definition",
+    "conjecture": "conjecture or open question",
+    "unreproduced": "experiment that does not come out as described",
 }
+NOT_RIGHT = ("typo", "wrong", "unreproduced")
 FORMS = ("printed", "corrected")
 CERTIFICATES = ("closed form", "exact arithmetic", "interval arithmetic")
 
@@ -73,12 +76,12 @@ class Statement:
             raise ValueError(f"{self.id}: printed must be one of {', '.join(PRINTED)}; got {self.printed!r}")
         if bool(self.chapter) == bool(self.reason):
             raise ValueError(f"{self.id}: give either the chapter that checks it or the reason why none can")
-        if self.printed in ("typo", "wrong") and not self.corrected:
+        if self.printed in NOT_RIGHT and not self.corrected:
             raise ValueError(f"{self.id}: the printed form is not right, so the corrected form is needed")
 
     def expected(self, form):
         """Whether the form named is expected to hold."""
-        return form == "corrected" or self.printed not in ("typo", "wrong")
+        return form == "corrected" or self.printed not in NOT_RIGHT
 
 
 @cache
@@ -120,7 +123,8 @@ def check(identifier, *, measured, bound, holds, form="printed", certificate="")
     form : {"printed", "corrected"}
         Which form of the statement was tested.
     certificate : str
-        What makes a counterexample more than a simulation, one of `CERTIFICATES`; required when the form fails.
+        What makes a counterexample more than a simulation, one of `CERTIFICATES`; required when the form fails, except
+        for an experiment of the paper, which only another experiment can contradict.
 
     Raises
     ------
@@ -149,7 +153,7 @@ def check(identifier, *, measured, bound, holds, form="printed", certificate="")
             f"but {'holds' if record['holds'] else 'fails'}: measured {record['measured']}, "
             f"stated {record['bound']}"
         )
-    if not record["holds"] and certificate not in CERTIFICATES:
+    if not record["holds"] and statement.printed != "unreproduced" and certificate not in CERTIFICATES:
         raise ValueError(
             f"{identifier}: a counterexample needs a certificate, one of {', '.join(CERTIFICATES)}; got {certificate!r}"
         )
@@ -188,13 +192,16 @@ def verdict(statement, found):
     -------
     str
         ``"confirmed"``, ``"confirmed with constants"`` (the corrected form of a statement that is not wrong),
-        ``"refuted"``, ``"corrected"``, ``"refuted, corrected"``, ``"not checkable"`` or ``"not yet"``.
+        ``"measured, not proved"`` (a conjecture), ``"refuted"``, ``"corrected"``, ``"refuted, corrected"``,
+        ``"not checkable"`` or ``"not yet"``.
     """
     if statement.reason:
         return "not checkable"
     forms = {record["form"] for record in found if record["id"] == statement.id}
     if not forms:
         return "not yet"
+    if statement.printed == "conjecture":
+        return "measured, not proved"
     if statement.expected("printed"):
         return "confirmed" if "printed" in forms else "confirmed with constants"
     return ", ".join(word for form, word in (("printed", "refuted"), ("corrected", "corrected")) if form in forms)

@@ -2,8 +2,7 @@ r"""Gradient descent near the truth: what one step does, and for which step size
 
 Theorem 4 of "On the Dynamics of Gradient Descent for Autoencoders" (Nguyen, Wong and Hegde 2019): the exact law of one
 step for mixtures, the modes in which a small error evolves when several atoms are active, and where descent ends. The
-room has its lemmas in `aedyn.descent_lemmas` and stands on the expected gradients of `aedyn.population`; all their
-names can be had from here.
+room has its lemmas in `aedyn.descent_lemmas` and stands on the expected gradients of `aedyn.population`.
 """
 
 from collections import deque
@@ -13,36 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from aedyn._checks import check_count, check_matrix, check_number, check_unit_columns
-from aedyn.descent_lemmas import (  # noqa: F401 - one door to the room
-    Lemma5Thresholds,
-    Sides,
-    Terms,
-    bias_condition,
-    claim3_terms,
-    claim4_terms,
-    lemma1_sides,
-    lemma1_window,
-    lemma2_sides,
-    lemma2_terms,
-    lemma4_sides,
-    lemma4_window,
-    lemma5_thresholds,
-    normalized_distance,
-)
 from aedyn.dictionaries import normalize
 from aedyn.generative import MixtureOfGaussians, NonnegativeSparse, SparseCoding
-from aedyn.population import (  # noqa: F401 - one door to the room
-    Expansion,
-    SupportProbabilities,
-    alpha_beta,
-    bias_gradient,
-    mixture_gradient,
-    nonnegative_gradient,
-    population_gradient,
-    printed_sparse_gradient,
-    sparse_gradient,
-    support_probabilities,
-)
+from aedyn.population import population_gradient, support_probabilities
 
 LONGEST_PERIOD = 8
 CYCLE = 1e-6  # a cycle comes back this close, in units of its last step

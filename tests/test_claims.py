@@ -16,7 +16,18 @@ from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
 from aedyn import claims
-from aedyn.claims import CERTIFICATES, MIME, PRINTED, ClaimContradicted, Statement, check, records, register, verdict
+from aedyn.claims import (
+    CERTIFICATES,
+    MIME,
+    NOT_RIGHT,
+    PRINTED,
+    ClaimContradicted,
+    Statement,
+    check,
+    records,
+    register,
+    verdict,
+)
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 CHAPTERS = (
@@ -41,6 +52,8 @@ REGISTER = {
         statement("dyn-typo", printed="typo", corrected="It fails."),
         statement("dyn-asymptotic", printed="asymptotic"),
         statement("dyn-definition", printed="definition"),
+        statement("dyn-conjecture", printed="conjecture", corrected="It held in all that was measured."),
+        statement("dyn-experiment", printed="unreproduced", corrected="It comes out otherwise."),
         statement("dyn-sharper", corrected="It holds with a better constant."),
         statement("dyn-<i>", title="a < b & c"),
     )
@@ -74,7 +87,8 @@ def outputs_of(*args, **options):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"printed": "maybe"}, "dyn-test: printed must be one of true, typo, wrong, asymptotic, definition; got 'may"),
+        ({"printed": "maybe"}, "dyn-test: printed must be one of true, typo, wrong, asymptotic, "),
+        ({"printed": "unreproduced"}, "dyn-test: the printed form is not right, so the corrected form is needed"),
         ({"chapter": ""}, "dyn-test: give either the chapter that checks it or the reason why none can"),
         ({"reason": "too big"}, "dyn-test: give either the chapter that checks it or the reason why none can"),
         ({"printed": "wrong"}, "dyn-test: the printed form is not right, so the corrected form is needed"),
@@ -88,7 +102,7 @@ def test_statements_that_make_no_sense_are_refused(fields, message):
 
 def test_expected_forms():
     expected = {name: (entry.expected("printed"), entry.expected("corrected")) for name, entry in REGISTER.items()}
-    assert expected.pop("dyn-wrong") == expected.pop("dyn-typo") == (False, True)
+    assert {expected.pop(name) for name in ("dyn-wrong", "dyn-typo", "dyn-experiment")} == {(False, True)}
     assert set(expected.values()) == {(True, True)}
 
 
@@ -141,7 +155,7 @@ CASES = list(product(REGISTER, ["printed", "corrected"], [True, False]))
 @pytest.mark.parametrize(("name", "form", "holds"), CASES)
 def test_every_outcome_of_a_check(registered, shell, name, form, holds, certificate):
     entry = REGISTER[name]
-    right = form == "corrected" or entry.printed not in ("wrong", "typo")
+    right = form == "corrected" or entry.printed not in NOT_RIGHT
     call = {"measured": 1 / 3, "bound": "at most 1", "holds": holds, "form": form, "certificate": certificate}
     if form == "corrected" and not entry.corrected:
         with pytest.raises(ValueError, match=f"^{re.escape(name)} has no corrected form in the register$"):
@@ -151,7 +165,7 @@ def test_every_outcome_of_a_check(registered, shell, name, form, holds, certific
         message = f"{name} ({form} form) was expected to {words[0]}, but {words[1]}: measured 0.3333, stated at most 1"
         with pytest.raises(ClaimContradicted, match=f"^{re.escape(message)}$"):
             outputs_of(name, **call)
-    elif not holds and certificate not in CERTIFICATES:
+    elif not holds and certificate not in CERTIFICATES and entry.printed != "unreproduced":
         message = f"{name}: a counterexample needs a certificate, one of {', '.join(CERTIFICATES)}; got {certificate!r}"
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
             outputs_of(name, **call)
@@ -225,6 +239,9 @@ def test_records_are_read_from_an_executed_notebook(registered, shell, tmp_path)
         (WRONG, ["corrected"], "corrected"),
         (WRONG, ["printed", "corrected"], "refuted, corrected"),
         (WRONG, ["corrected", "printed", "printed"], "refuted, corrected"),
+        (REGISTER["dyn-asymptotic"], ["corrected"], "confirmed with constants"),
+        (REGISTER["dyn-conjecture"], ["corrected"], "measured, not proved"),
+        (REGISTER["dyn-experiment"], ["printed", "corrected"], "refuted, corrected"),
     ],
 )
 def test_verdicts(entry, forms, expected):
@@ -262,8 +279,8 @@ def checks_in(notebook):
 
 def lacking(entry, forms):
     """Forms still to be checked; where the printed form is right, its correction is a sharper one and will do."""
-    if entry.printed in ("wrong", "typo"):
-        return {"wrong": {"printed", "corrected"}, "typo": {"corrected"}}[entry.printed] - forms
+    if entry.printed in NOT_RIGHT:
+        return ({"printed", "corrected"} if entry.printed == "wrong" else {"corrected"}) - forms
     return set() if forms else {"printed"}
 
 

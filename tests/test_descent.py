@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tolerances import ITERATED, ROUND_OFF, STEP, assert_close, assert_mean
 
-from aedyn import autoencoder, descent, dictionaries, generative
+from aedyn import autoencoder, descent, descent_lemmas, dictionaries, generative, population
 from aedyn.dictionaries import normalize, orthonormal_dictionary, perturb, random_dictionary
 from aedyn.optimizers import constant_bias, shrinking_bias
 
@@ -42,7 +42,7 @@ def small_example(m=5, n=4, seed=0):
 @pytest.mark.parametrize(("m", "k"), [(5, 1), (5, 2), (5, 3), (6, 4), (3, 3), (2, 1), (1, 1)])
 def test_support_probabilities_are_counts(m, k):
     supports = naive.all_supports(m, k)
-    for size, p in enumerate(descent.support_probabilities(m, k), start=1):
+    for size, p in enumerate(population.support_probabilities(m, k), start=1):
         expected = np.mean([set(range(size)) <= set(support) for support in supports])
         assert p == pytest.approx(expected, rel=ROUND_OFF, abs=ROUND_OFF)
 
@@ -52,15 +52,15 @@ def test_support_probabilities_are_counts(m, k):
 def test_gradient_on_uniform_supports(k, sigma):
     A, W, b = small_example()
     expected, _ = naive.expected_gradient(A, W, b, naive.all_supports(5, k), *KAPPA, sigma)
-    assert_close(descent.nonnegative_gradient(A, W, b, k, *KAPPA, sigma), expected, ROUND_OFF)
+    assert_close(population.nonnegative_gradient(A, W, b, k, *KAPPA, sigma), expected, ROUND_OFF)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_gradient_for_zero_mean_codes(k):
     A, W, _ = small_example()
     expected, _ = naive.expected_gradient(A, W, np.zeros(5), naive.all_supports(5, k), 0.0, 1.0, 0.3)
-    assert_close(descent.sparse_gradient(A, W, k, 0.3), expected, ROUND_OFF)
-    assert np.abs(descent.sparse_gradient(A, W, k) - expected).max() > 1e-3, "the noise counts off the sphere"
+    assert_close(population.sparse_gradient(A, W, k, 0.3), expected, ROUND_OFF)
+    assert np.abs(population.sparse_gradient(A, W, k) - expected).max() > 1e-3, "the noise counts off the sphere"
 
 
 def test_gradient_for_mixtures_with_unequal_components():
@@ -68,14 +68,14 @@ def test_gradient_for_mixtures_with_unequal_components():
     A = A * [0.5, 1.0, 2.0]
     weights, bias = naive.expected_gradient(A, W, b, [(0,)] * 3 + [(1,)] * 2 + [(2,)], 1.0, 1.0, 0.4)
     p = np.array([3, 2, 1]) / 6
-    assert_close(descent.mixture_gradient(A, W, b, p, 0.4), weights, ROUND_OFF)
-    assert_close(descent.bias_gradient(A, W, b, p), bias, ROUND_OFF)
+    assert_close(population.mixture_gradient(A, W, b, p, 0.4), weights, ROUND_OFF)
+    assert_close(population.bias_gradient(A, W, b, p), bias, ROUND_OFF)
 
 
 def test_bias_gradient_on_the_sphere_has_the_sign_of_the_bias():
     A, W, b = small_example()
     p = np.full(5, 0.2)
-    assert_close(descent.bias_gradient(A, normalize(W), b, p), p * b, ROUND_OFF)
+    assert_close(population.bias_gradient(A, normalize(W), b, p), p * b, ROUND_OFF)
     assert np.abs(p * b).max() > 0.05, "so the printed sign is wrong"
 
 
@@ -83,47 +83,47 @@ def test_noise_drops_out_on_the_sphere_for_one_active_atom_only():
     A, W, b = small_example()
     W = normalize(W)
     p = np.full(5, 0.2)
-    assert_close(descent.mixture_gradient(A, W, b, p, 0.4), descent.mixture_gradient(A, W, b, p), ROUND_OFF)
+    assert_close(population.mixture_gradient(A, W, b, p, 0.4), population.mixture_gradient(A, W, b, p), ROUND_OFF)
     gram = W.T @ W
     np.fill_diagonal(gram, 0)
-    extra = 2 * 0.4**2 * descent.support_probabilities(5, 3).p_ij * W @ gram
-    assert_close(descent.sparse_gradient(A, W, 3, 0.4) - descent.sparse_gradient(A, W, 3), extra, ROUND_OFF)
+    extra = 2 * 0.4**2 * population.support_probabilities(5, 3).p_ij * W @ gram
+    assert_close(population.sparse_gradient(A, W, 3, 0.4) - population.sparse_gradient(A, W, 3), extra, ROUND_OFF)
     assert np.abs(extra).max() > 0.01
 
 
 def test_one_active_atom_reduces_to_the_mixture():
     A, W, b = small_example()
     p = np.full(5, 0.2)
-    mixture = descent.mixture_gradient(A, W, b, p, 0.3)
-    assert_close(descent.nonnegative_gradient(A, W, b, 1, 1.0, 1.0, 0.3), mixture, ROUND_OFF)
-    assert_close(descent.sparse_gradient(A, W, 1, 0.3), descent.mixture_gradient(A, W, 0.0, p, 0.3), ROUND_OFF)
+    mixture = population.mixture_gradient(A, W, b, p, 0.3)
+    assert_close(population.nonnegative_gradient(A, W, b, 1, 1.0, 1.0, 0.3), mixture, ROUND_OFF)
+    assert_close(population.sparse_gradient(A, W, 1, 0.3), population.mixture_gradient(A, W, 0.0, p, 0.3), ROUND_OFF)
     W = normalize(W)
     overlap = (W * A).sum(axis=0)
     nine = -p * overlap * A + p * (overlap + b) ** 2 * W
-    assert_close(descent.mixture_gradient(A, W, b, p, 0.3), nine, ROUND_OFF)
-    assert_close(descent.printed_sparse_gradient(A, W, 1), -p * overlap * A + p * overlap**2 * W, ROUND_OFF)
+    assert_close(population.mixture_gradient(A, W, b, p, 0.3), nine, ROUND_OFF)
+    assert_close(population.printed_sparse_gradient(A, W, 1), -p * overlap * A + p * overlap**2 * W, ROUND_OFF)
 
 
 @pytest.mark.parametrize("k", [1, 3])
 def test_printed_equation_15_as_it_reads_and_how_far_off_it_is(k):
     A, W, _ = small_example()
     W = normalize(W)
-    printed = descent.printed_sparse_gradient(A, W, k)
+    printed = population.printed_sparse_gradient(A, W, k)
     assert_close(printed, naive.printed_sparse(A, W, k), ROUND_OFF)
-    off = np.linalg.norm(printed - descent.sparse_gradient(A, W, k))
+    off = np.linalg.norm(printed - population.sparse_gradient(A, W, k))
     assert off <= ROUND_OFF if k == 1 else off > 0.3 * np.linalg.norm(printed)
 
 
 @pytest.mark.parametrize("k", [1, 2, 4])
 def test_gradient_vanishes_at_an_orthonormal_dictionary_without_bias_only(k):
     A = orthonormal_dictionary(7, 6, 0)
-    assert np.abs(descent.nonnegative_gradient(A, A, 0.0, k, *KAPPA)).max() < ROUND_OFF
-    assert np.abs(descent.sparse_gradient(A, A, k)).max() < ROUND_OFF
-    pulled = descent.nonnegative_gradient(A, A, -0.5, k, *KAPPA)
+    assert np.abs(population.nonnegative_gradient(A, A, 0.0, k, *KAPPA)).max() < ROUND_OFF
+    assert np.abs(population.sparse_gradient(A, A, k)).max() < ROUND_OFF
+    pulled = population.nonnegative_gradient(A, A, -0.5, k, *KAPPA)
     across = pulled - A * (A * pulled).sum(axis=0)
     others = A.sum(axis=1, keepdims=True) - A
     # off the column itself the bias leaves p_ij b (2 kappa_1 + b) times the sum of the other atoms
-    assert_close(across + 1, 1 + descent.support_probabilities(6, k).p_ij * -0.5 * (3 - 0.5) * others, ROUND_OFF)
+    assert_close(across + 1, 1 + population.support_probabilities(6, k).p_ij * -0.5 * (3 - 0.5) * others, ROUND_OFF)
 
 
 MODELS = [
@@ -140,7 +140,7 @@ def test_population_gradient_is_the_mean_over_samples(make):
     blocks = []
     for samples in model.blocks(40_000, 5, block_size=400):
         blocks.append(autoencoder.gradient_on_support(W, b, samples.Y, samples.codes).weights)
-    expected = descent.population_gradient(model, W, b)
+    expected = population.population_gradient(model, W, b)
     assert_mean(blocks, expected)
     assert np.std(blocks, axis=0).max() / 10 < 0.2 * np.abs(expected).max(), "there is something to see"
 
@@ -153,10 +153,10 @@ def test_population_gradient_is_the_mean_over_samples(make):
 def test_alpha_and_beta_are_the_sums_of_the_appendix(k, printed):
     A, W, b = small_example(m=6)
     W = normalize(W)
-    found = descent.alpha_beta(A, W, b, k, *KAPPA, printed=printed)
+    found = population.alpha_beta(A, W, b, k, *KAPPA, printed=printed)
     expected = [naive.alpha_beta(A, W, b, k, *KAPPA, i, printed) for i in range(6)]
     assert_close(np.stack(found[:2], axis=1), expected, ROUND_OFF)
-    gradient = descent.nonnegative_gradient(A, W, b, k, *KAPPA)
+    gradient = population.nonnegative_gradient(A, W, b, k, *KAPPA)
     assert_close(found.alpha * W - found.beta * A + found.rest, gradient, ROUND_OFF)
 
 
@@ -164,14 +164,14 @@ def test_the_gradient_expands_with_these_coefficients_and_not_with_the_printed_o
     rng = np.random.default_rng(1)
     A = random_dictionary(12, 5, rng)
     W, b = perturb(A, 0.4, rng), rng.uniform(-0.5, 0, 5)
-    gradient = descent.nonnegative_gradient(A, W, b, 3, *KAPPA)
+    gradient = population.nonnegative_gradient(A, W, b, 3, *KAPPA)
     coefficients = np.linalg.lstsq(np.hstack([W, A]), gradient, rcond=None)[0]
     alpha, beta = np.diag(coefficients[:5]), -np.diag(coefficients[5:])
-    right, printed = (descent.alpha_beta(A, W, b, 3, *KAPPA, printed=printed) for printed in (False, True))
+    right, printed = (population.alpha_beta(A, W, b, 3, *KAPPA, printed=printed) for printed in (False, True))
     assert_close(right.alpha, alpha, ROUND_OFF)
     assert_close(right.beta, beta, ROUND_OFF)
     assert np.abs(printed.beta - beta).max() > 1e-3
-    equal = [descent.alpha_beta(A, W, -0.3, 3, *KAPPA, printed=printed).beta for printed in (False, True)]
+    equal = [population.alpha_beta(A, W, -0.3, 3, *KAPPA, printed=printed).beta for printed in (False, True)]
     assert_close(*equal, ROUND_OFF)
 
 
@@ -180,7 +180,7 @@ def test_rest_is_of_the_larger_order_for_a_common_direction():
     for m in (32, 128):
         A = np.eye(m + 1)[:, :m]
         W = normalize(A + np.eye(m + 1)[:, m:] / np.sqrt(m))
-        rest = np.linalg.norm(descent.alpha_beta(A, W, 0.0, 4, *KAPPA).rest[:, 0])
+        rest = np.linalg.norm(population.alpha_beta(A, W, 0.0, 4, *KAPPA).rest[:, 0])
         ratios.append(rest / (KAPPA[1] * (4 / m) * 4 / m))
     assert ratios[1] / ratios[0] == pytest.approx(2, rel=0.1), "as the square root of m"
 
@@ -189,7 +189,7 @@ def test_rest_is_of_the_larger_order_for_a_common_direction():
 def test_sums_of_claims_3_and_4_and_their_bounds(k):
     A, W, _ = small_example(m=6)
     W = normalize(W)
-    third, fourth = descent.claim3_terms(A, W, k), descent.claim4_terms(A, W, k)
+    third, fourth = descent_lemmas.claim3_terms(A, W, k), descent_lemmas.claim4_terms(A, W, k)
     for i in range(6):
         expected = naive.claim_sums(A, W, k, i)
         assert_close(third.values[:, i], np.abs(expected[0]), ROUND_OFF)
@@ -201,11 +201,11 @@ def test_bounds_of_claims_3_and_4_and_of_lemma_2_hold_and_some_are_attained():
     for m in (8, 32):
         A = random_dictionary(m, m, rng)
         W = perturb(A, 0.3, rng)
-        for terms in (descent.claim3_terms, descent.claim4_terms, descent.lemma2_terms):
+        for terms in (descent_lemmas.claim3_terms, descent_lemmas.claim4_terms, descent_lemmas.lemma2_terms):
             values, bounds = terms(A, W, 4)
             assert (values.max(axis=1) <= bounds).all() and (values.max(axis=1) > 0.005 * bounds).all()
     e = np.eye(3)
-    values, bounds = descent.claim3_terms(e, e[:, [1, 2, 0]], 2)  # unit i is atom i + 1
+    values, bounds = descent_lemmas.claim3_terms(e, e[:, [1, 2, 0]], 2)  # unit i is atom i + 1
     assert values[0, 0] == pytest.approx(bounds[0], rel=ROUND_OFF)
 
 
@@ -213,8 +213,8 @@ def test_terms_of_lemma_2_make_up_the_printed_gradient():
     A, W, _ = small_example(m=6)
     W = normalize(W)
     p, overlap = 3 / 6, (W * A).sum(axis=0)
-    left = descent.printed_sparse_gradient(A, W, 3) - p * overlap * (overlap * W - A)
-    longest = overlap * descent.lemma2_terms(A, W, 3).values[0] + descent.lemma2_terms(A, W, 3).values[1]
+    left = population.printed_sparse_gradient(A, W, 3) - p * overlap * (overlap * W - A)
+    longest = overlap * descent_lemmas.lemma2_terms(A, W, 3).values[0] + descent_lemmas.lemma2_terms(A, W, 3).values[1]
     assert (np.linalg.norm(left, axis=0) <= longest * (1 + ROUND_OFF)).all()
 
 
@@ -227,7 +227,7 @@ def test_angle_law_is_one_normalised_step(step_size, b):
     p = np.array([0.5, 0.3, 0.2])
     A = random_dictionary(8, 3, 0)
     W = np.column_stack([perturb(A[:, [i]], d, i)[:, 0] for i, d in enumerate((0.05, 0.7, 1.3))])
-    after = normalize(W - step_size * descent.mixture_gradient(A, W, b, p, 0.3))
+    after = normalize(W - step_size * population.mixture_gradient(A, W, b, p, 0.3))
     angles = [2 * np.arcsin(np.linalg.norm(matrix - A, axis=0) / 2) for matrix in (W, after)]
     assert_close(descent.angle_law(angles[0], step_size * p, b), angles[1], ROUND_OFF)
     tangents = descent.angle_factor(angles[0], step_size * p, b) * np.tan(angles[0])
@@ -267,32 +267,32 @@ def test_angle_law_is_cubic_at_the_right_step_and_linear_with_a_fixed_bias():
 @pytest.mark.parametrize("delta", [0.05, 0.3, 0.8])
 @pytest.mark.parametrize("kappa", [(1.0, 1.0), KAPPA])
 def test_windows_end_where_the_condition_is_an_equality(delta, kappa):
-    low, high = descent.lemma4_window(delta, *kappa)
-    assert descent.bias_condition(delta, np.array([low, high]), *kappa) == pytest.approx(1, rel=ITERATED)
-    assert descent.bias_condition(delta, np.linspace(low, high, 9)[1:-1], *kappa).max() < 1
-    assert descent.bias_condition(delta, np.array([low - 1e-4, high + 1e-4]), *kappa).min() > 1
+    low, high = descent_lemmas.lemma4_window(delta, *kappa)
+    assert descent_lemmas.bias_condition(delta, np.array([low, high]), *kappa) == pytest.approx(1, rel=ITERATED)
+    assert descent_lemmas.bias_condition(delta, np.linspace(low, high, 9)[1:-1], *kappa).max() < 1
+    assert descent_lemmas.bias_condition(delta, np.array([low - 1e-4, high + 1e-4]), *kappa).min() > 1
     if kappa == (1.0, 1.0):
-        assert descent.lemma1_window(delta) == (low, high)
+        assert descent_lemmas.lemma1_window(delta) == (low, high)
 
 
 def test_window_of_lemma_1_never_meets_code_consistency():
     deltas = np.linspace(1e-3, np.sqrt(2 / 3), 200)
-    low, high = descent.lemma1_window(deltas)
+    low, high = descent_lemmas.lemma1_window(deltas)
     assert (low > -deltas).all() and (low < high).all()
     assert np.allclose(low[:20] / deltas[:20] ** 2, -1 / 4, rtol=0.01)
     assert np.allclose(high[:20] / deltas[:20] ** 2, 3 / 4, rtol=0.01)
-    ratios = [descent.bias_condition(delta, -delta) for delta in (0.3, 0.1, 0.01)]
+    ratios = [descent_lemmas.bias_condition(delta, -delta) for delta in (0.3, 0.1, 0.01)]
     assert ratios == pytest.approx([5.8, 19, 200], rel=0.03)
 
 
 def test_identity_behind_lemma_1():
     A, W, b = small_example()
     W, p = normalize(W), np.array([0.1, 0.2, 0.3, 0.15, 0.25])
-    g, overlap = descent.mixture_gradient(A, W, b, p), (W * A).sum(axis=0)
+    g, overlap = population.mixture_gradient(A, W, b, p), (W * A).sum(axis=0)
     v = p * ((overlap + b) ** 2 - overlap) * W
     square = [(matrix**2).sum(axis=0) for matrix in (W - A, g, v)]
     right = p * overlap * square[0] + (square[1] - square[2]) / (p * overlap)
-    assert_close(descent.lemma1_sides(A, W, b, p).left, right, ROUND_OFF)
+    assert_close(descent_lemmas.lemma1_sides(A, W, b, p).left, right, ROUND_OFF)
 
 
 @pytest.mark.parametrize("delta", [0.1, 0.5, 0.9])
@@ -301,10 +301,10 @@ def test_lemma_1_holds_as_corrected_within_the_window(delta):
     A = random_dictionary(12, 8, rng)
     p = rng.dirichlet(np.ones(8))
     gaps = []
-    for b in np.linspace(*descent.lemma1_window(delta), 7):
+    for b in np.linspace(*descent_lemmas.lemma1_window(delta), 7):
         for size in (0.0, 0.01, 0.1):
             gamma = size * rng.standard_normal(A.shape) * p
-            left, printed, corrected = descent.lemma1_sides(A, perturb(A, delta, rng), b, p, gamma)
+            left, printed, corrected = descent_lemmas.lemma1_sides(A, perturb(A, delta, rng), b, p, gamma)
             gaps.append((left - corrected) / p)
             assert size or (left >= printed).all(), "as printed too when no support is missed"
     assert 0 <= np.min(gaps) < 2 * delta**2
@@ -312,9 +312,9 @@ def test_lemma_1_holds_as_corrected_within_the_window(delta):
 
 def test_lemma_1_as_printed_fails_where_the_corrected_form_is_an_equality():
     A, W = np.eye(4)[:, :1], perturb(np.eye(4)[:, :1], 0.5, towards=np.eye(4)[:, 1:2])
-    b, p, overlap = descent.lemma1_window(0.5)[1], np.array([0.2]), 1 - 0.5**2 / 2
+    b, p, overlap = descent_lemmas.lemma1_window(0.5)[1], np.array([0.2]), 1 - 0.5**2 / 2
     gamma = p * ((overlap + b) ** 2 - overlap) * W
-    left, printed, corrected = descent.lemma1_sides(A, W, b, p, gamma)
+    left, printed, corrected = descent_lemmas.lemma1_sides(A, W, b, p, gamma)
     agrees(np.concatenate([left, printed, corrected]), "0.11250", "0.11607", "0.11250")
     assert_close(left, corrected, ROUND_OFF)
 
@@ -322,16 +322,16 @@ def test_lemma_1_as_printed_fails_where_the_corrected_form_is_an_equality():
 def test_lemma_1_needs_its_condition_on_the_bias():
     A = np.eye(4)[:, :1]
     W = perturb(A, 0.1, towards=np.eye(4)[:, 1:2])
-    left, printed, corrected = descent.lemma1_sides(A, W, -0.1, np.ones(1))
+    left, printed, corrected = descent_lemmas.lemma1_sides(A, W, -0.1, np.ones(1))
     assert left < printed and left < corrected
 
 
-@pytest.mark.parametrize("gradient", [descent.sparse_gradient, descent.printed_sparse_gradient])
+@pytest.mark.parametrize("gradient", [population.sparse_gradient, population.printed_sparse_gradient])
 @pytest.mark.parametrize("k", [1, 3])
 def test_lemma_2_holds_as_corrected(k, gradient):
     rng = np.random.default_rng(4)
     A = random_dictionary(16, 24, rng)
-    sides = [descent.lemma2_sides(A, perturb(A, delta, rng), k, gradient=gradient) for delta in (0.02, 0.3, 0.6)]
+    sides = [descent_lemmas.lemma2_sides(A, perturb(A, delta, rng), k, gradient=gradient) for delta in (0.02, 0.3, 0.6)]
     gaps = [(left - corrected) / (np.abs(left) + np.abs(corrected)) for left, _, corrected in sides]
     assert -ROUND_OFF <= np.min(gaps) < 0.2
 
@@ -339,7 +339,7 @@ def test_lemma_2_holds_as_corrected(k, gradient):
 def test_lemma_2_as_printed_needs_its_error_term():
     A = np.eye(5)[:, :4]
     W = perturb(A, 0.3, towards=np.tile(np.eye(5)[:, 4:], 4))
-    left, printed, _ = descent.lemma2_sides(A, W, 1)
+    left, printed, _ = descent_lemmas.lemma2_sides(A, W, 1)
     assert left - printed == pytest.approx(-4.8e-4, rel=0.02)
 
 
@@ -349,8 +349,8 @@ def test_lemma_4_holds_as_corrected_within_the_window(k, delta):
     rng = np.random.default_rng(5)
     A = random_dictionary(32, 16, rng)
     gaps = []
-    for b in np.linspace(*descent.lemma4_window(delta, *KAPPA), 5):
-        left, printed, corrected = descent.lemma4_sides(A, perturb(A, delta, rng), b, k, *KAPPA)
+    for b in np.linspace(*descent_lemmas.lemma4_window(delta, *KAPPA), 5):
+        left, printed, corrected = descent_lemmas.lemma4_sides(A, perturb(A, delta, rng), b, k, *KAPPA)
         gaps.append((left - corrected) / (np.abs(left) + np.abs(corrected)))
         assert (printed > corrected).all() or k == 1, "the error term counts"
     assert 0 <= np.min(gaps) < (0.2 if k == 1 else 1), "tight without other atoms"
@@ -358,7 +358,7 @@ def test_lemma_4_holds_as_corrected_within_the_window(k, delta):
 
 def test_equation_16_has_lost_powers_of_p():
     A = np.eye(30)
-    alpha = descent.alpha_beta(A, A, -0.3, 3, *KAPPA).alpha[0] / 0.1
+    alpha = population.alpha_beta(A, A, -0.3, 3, *KAPPA).alpha[0] / 0.1
     right, printed = (KAPPA[1] + 2 * KAPPA[0] * cross * -0.3 + 0.09 for cross in (1, 0.1))
     assert alpha == pytest.approx(right, rel=ROUND_OFF)
     agrees([right, printed], "1.523", "2.333")
@@ -372,7 +372,7 @@ def test_distance_after_normalising_is_sharp(epsilon):
     angles = np.linspace(0, 2 * np.pi, 20_001)
     around = np.array([1 + epsilon * np.cos(angles), epsilon * np.sin(angles)])
     distances = np.linalg.norm(normalize(around) - [[1], [0]], axis=0)
-    worst = descent.normalized_distance(epsilon)
+    worst = descent_lemmas.normalized_distance(epsilon)
     assert distances.max() <= worst * (1 + ROUND_OFF)
     touching = np.array([[1 - epsilon**2], [epsilon * np.sqrt(1 - epsilon**2)]])
     assert np.linalg.norm(touching - [[1], [0]]) == pytest.approx(epsilon, rel=ROUND_OFF)
@@ -381,22 +381,22 @@ def test_distance_after_normalising_is_sharp(epsilon):
 
 @pytest.mark.parametrize("delta", [0.1, 0.5, 1.2])
 def test_sharp_threshold_of_lemma_5_from_both_sides(delta):
-    tau = descent.lemma5_thresholds(delta).sharp
+    tau = descent_lemmas.lemma5_thresholds(delta).sharp
     for change in (-1e-6, 0, 1e-6):
-        worst = descent.normalized_distance((1 - tau - change) * delta)
+        worst = descent_lemmas.normalized_distance((1 - tau - change) * delta)
         assert worst == pytest.approx(delta, rel=ROUND_OFF) if change == 0 else (worst < delta) == (change > 0)
 
 
 def test_printed_threshold_of_lemma_5_is_enough_up_to_0_8849_only():
     def ratio(delta):
-        return descent.normalized_distance((1 - descent.lemma5_thresholds(delta).printed) * delta) / delta
+        return descent_lemmas.normalized_distance((1 - descent_lemmas.lemma5_thresholds(delta).printed) * delta) / delta
 
     assert ratio(0.8848) < 1 < ratio(0.8850)
     assert ratio(0.95) == pytest.approx(1.128, abs=5e-4)
     delta, tau = 0.5, 1 / 3
     triangle = 2 * (1 - tau) / (1 - (1 - tau) * delta)
     assert triangle == pytest.approx(2), "the bound of the proof is not 1 at the printed threshold"
-    tau = descent.lemma5_thresholds(delta).proved
+    tau = descent_lemmas.lemma5_thresholds(delta).proved
     assert 2 * (1 - tau) / (1 - (1 - tau) * delta) == pytest.approx(1)
 
 
@@ -410,7 +410,7 @@ def tangent_spectrum(A, k, kappa1, kappa2):
     for entry in np.ndindex(n, m):
         change = np.zeros((n, m))
         change[entry] = STEP
-        up, down = (descent.nonnegative_gradient(A, A + s * change, 0.0, k, kappa1, kappa2) for s in (1, -1))
+        up, down = (population.nonnegative_gradient(A, A + s * change, 0.0, k, kappa1, kappa2) for s in (1, -1))
         columns.append(((up - down) / (2 * STEP)).ravel())
     kept = [i for i, (f, j) in enumerate(np.ndindex(n, m)) if f != j]
     return np.linalg.eigvals(np.array(columns).T[np.ix_(kept, kept)]).real
@@ -610,42 +610,42 @@ def test_recorded_values_of_steps_without_normalisation():
     A, p = np.eye(3)[:, :1], np.ones(1)
     W, found = 0.95 * A, []
     for _ in range(5):
-        W = W - descent.mixture_gradient(A, W, 0.0, p)
+        W = W - population.mixture_gradient(A, W, 0.0, p)
         found.append(W[0, 0])
     agrees(found, "1.13525", "0.4795464868", "1.218081805", "0.03965274422", "0.1188335375")
 
 
 def test_recorded_windows_and_thresholds():
-    agrees(descent.lemma1_window(0.1), "-0.002528337936", "0.007496882788")
-    agrees(descent.lemma1_window(0.3), "-0.02494623811", "0.06725241501")
-    agrees(descent.lemma1_window(0.5), "-0.08443058496", "0.1856601718")
-    agrees(descent.lemma5_thresholds(0.1), "0.4736842105", "0.5238095238", "0.001250782228")
-    agrees(descent.lemma5_thresholds(0.5), "0.3333333333", "0.6", "0.03175416345")
+    agrees(descent_lemmas.lemma1_window(0.1), "-0.002528337936", "0.007496882788")
+    agrees(descent_lemmas.lemma1_window(0.3), "-0.02494623811", "0.06725241501")
+    agrees(descent_lemmas.lemma1_window(0.5), "-0.08443058496", "0.1856601718")
+    agrees(descent_lemmas.lemma5_thresholds(0.1), "0.4736842105", "0.5238095238", "0.001250782228")
+    agrees(descent_lemmas.lemma5_thresholds(0.5), "0.3333333333", "0.6", "0.03175416345")
 
 
 def test_recorded_gradients():
     A, W = recorded_example()
     agrees(np.linalg.norm(W - A), "1.088359812")
-    exact, printed = descent.sparse_gradient(A, W, 2), descent.printed_sparse_gradient(A, W, 2)
+    exact, printed = population.sparse_gradient(A, W, 2), population.printed_sparse_gradient(A, W, 2)
     agrees(
         [np.linalg.norm(g) for g in (exact, printed, exact - printed)], "0.3319524203", "0.2976717161", "0.08784770057"
     )
-    agrees(np.linalg.norm(descent.sparse_gradient(A, W, 2, 0.3)), "0.3386439447")
-    three = descent.sparse_gradient(A, W, 3), descent.printed_sparse_gradient(A, W, 3)
+    agrees(np.linalg.norm(population.sparse_gradient(A, W, 2, 0.3)), "0.3386439447")
+    three = population.sparse_gradient(A, W, 3), population.printed_sparse_gradient(A, W, 3)
     agrees([np.linalg.norm(g) for g in three], "0.664657866", "0.468947914")
     b = -0.1 * np.arange(1, 7)
-    both = (descent.nonnegative_gradient(A, W, bias, 3, *KAPPA) for bias in (b, 0.0))
+    both = (population.nonnegative_gradient(A, W, bias, 3, *KAPPA) for bias in (b, 0.0))
     agrees([np.linalg.norm(g) for g in both], "2.058795988", "2.061923488")
-    right, printed = (descent.alpha_beta(A, W, b, 3, *KAPPA, printed=printed) for printed in (False, True))
+    right, printed = (population.alpha_beta(A, W, b, 3, *KAPPA, printed=printed) for printed in (False, True))
     agrees([right.alpha[0], right.alpha[5]], "1.333777778", "0.5141654237")
     agrees([right.beta[0], right.beta[5]], "0.9789987568", "1.062449405")
     agrees([printed.beta[0], printed.beta[5]], "0.9777365311", "1.097306439")
     agrees(np.linalg.norm(right.rest[:, 0]), "0.5334634451")
     p = np.arange(1, 7) / 21
-    mixtures = descent.mixture_gradient(A, W, b, p), descent.mixture_gradient(A, 1.2 * W, b, p, 0.3)
+    mixtures = population.mixture_gradient(A, W, b, p), population.mixture_gradient(A, 1.2 * W, b, p, 0.3)
     agrees([np.linalg.norm(g) for g in mixtures], "0.3359315052", "0.225039079")
-    agrees(descent.bias_gradient(A, W, b, p)[5], "-0.1714285714")
-    agrees(descent.bias_gradient(A, 1.2 * W, b, p)[[0, 5]], "0.0163071597", "-0.1124775844")
+    agrees(population.bias_gradient(A, W, b, p)[5], "-0.1714285714")
+    agrees(population.bias_gradient(A, 1.2 * W, b, p)[[0, 5]], "0.0163071597", "-0.1124775844")
 
 
 @pytest.mark.parametrize(("k", "after"), [(3, "0.9207344977"), (5, "3.647889484")])
@@ -662,7 +662,7 @@ def test_recorded_floors():
     agrees(descent.population_descent(model, A, ZERO, 16.0, 500).errors[-1], "0.08720044493")
 
     def printed(model, W, b):
-        return descent.printed_sparse_gradient(model.A, W, model.k)
+        return population.printed_sparse_gradient(model.A, W, model.k)
 
     agrees(descent.population_descent(model, A, ZERO, 16.0, 500, gradient=printed).errors[-1], "0.02486356479")
     step = 32 / (2 * (KAPPA[1] + KAPPA[0] ** 2))
@@ -697,23 +697,23 @@ def test_bad_input_is_refused_with_a_sentence():
     A, W, b = small_example()
     p = np.full(5, 0.2)
     with pytest.raises(ValueError, match=r"W must be a matrix of shape \(4, 5\); got shape \(4, 4\)"):
-        descent.mixture_gradient(A, W[:, :4], b, p)
+        population.mixture_gradient(A, W[:, :4], b, p)
     with pytest.raises(ValueError, match="b must be a number or 5 numbers"):
-        descent.nonnegative_gradient(A, W, b[:3], 2, *KAPPA)
+        population.nonnegative_gradient(A, W, b[:3], 2, *KAPPA)
     with pytest.raises(ValueError, match="b must be a number or 5 numbers"):
-        descent.mixture_gradient(A, W, np.nan, p)
+        population.mixture_gradient(A, W, np.nan, p)
     with pytest.raises(ValueError, match="k must be a whole number from 1 to 5; got 6"):
-        descent.sparse_gradient(A, W, 6)
+        population.sparse_gradient(A, W, 6)
     with pytest.raises(ValueError, match="probabilities must be 5 positive numbers"):
-        descent.bias_gradient(A, W, b, p[:4])
+        population.bias_gradient(A, W, b, p[:4])
     with pytest.raises(ValueError, match="W must have finite entries"):
-        descent.sparse_gradient(A, np.where(np.eye(4, 5), np.nan, W), 2)
+        population.sparse_gradient(A, np.where(np.eye(4, 5), np.nan, W), 2)
     with pytest.raises(ValueError, match="W must have columns of norm 1; column"):
-        descent.lemma2_sides(A, W, 2)
+        descent_lemmas.lemma2_sides(A, W, 2)
     with pytest.raises(ValueError, match=r"delta must lie in \[0, 1.41421\]; got 1.5"):
-        descent.lemma5_thresholds(1.5)
+        descent_lemmas.lemma5_thresholds(1.5)
     grouped = generative.GroupSparse(np.eye(4), groups=dictionaries.make_groups(4, group_size=2))
-    for function in (descent.stable_step, lambda model: descent.population_gradient(model, np.eye(4))):
+    for function in (descent.stable_step, lambda model: population.population_gradient(model, np.eye(4))):
         with pytest.raises(TypeError, match="model must be a mixture of Gaussians or have uniform supports; got Group"):
             function(grouped)
     model = generative.MixtureOfGaussians(np.eye(3))

@@ -13,6 +13,7 @@ PARTS = {"dyn": "Part I", "grp": "Part II", "ntk": "Part III"}
 VERDICTS = (
     "confirmed",
     "confirmed with constants",
+    "measured, not proved",
     "refuted, corrected",
     "corrected",
     "refuted",
