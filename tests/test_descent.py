@@ -1,13 +1,16 @@
 """Theorem 4 of the dynamics paper: exact gradients, exact steps, and every lemma on both sides of its hypothesis."""
 
+from types import SimpleNamespace
+
 import naive
 import numpy as np
 import pytest
 from tolerances import ITERATED, ROUND_OFF, STEP, assert_close, assert_mean
 
 from aedyn import autoencoder, descent, descent_lemmas, dictionaries, generative, population
+from aedyn.activations import HardThreshold, ReLU
 from aedyn.dictionaries import normalize, orthonormal_dictionary, perturb, random_dictionary
-from aedyn.optimizers import constant_bias, shrinking_bias
+from aedyn.optimizers import constant_bias, normalized_descent, shrinking_bias
 
 KAPPA = 1.5, 7 / 3  # moments of entries uniform on [1, 2]
 ZERO = constant_bias(0.0)
@@ -721,3 +724,63 @@ def test_bad_input_is_refused_with_a_sentence():
         descent.population_descent(model, np.eye(3), ZERO, np.nan, 5)
     with pytest.raises(ValueError, match="n_steps must be a whole number at least 1"):
         descent.population_descent(model, np.eye(3), ZERO, 1.0, 0)
+
+
+# The paper's experiment at its own size -------------------------------------------------------------------------------
+
+
+# a thousandth, and half a unit of the last digit recorded
+EXPERIMENT = {"rel": 1e-3, "abs": 6e-5}
+
+
+@pytest.fixture(scope="module")
+def paper_data():
+    """Data set, perturbed start and random start of section 6, with standard deviation 1 / sqrt(n)."""
+    rng = np.random.default_rng(0)
+    n, m, n_samples = 784, 10, 10_000
+    A = rng.standard_normal((n, m)) / 28
+    labels = rng.integers(m, size=n_samples)
+    Y = A[:, labels].T + (0.01 * rng.standard_normal((n, n_samples))).T
+    perturbed = A + 0.5 * rng.standard_normal((n, m)) / 28
+    means = np.column_stack([Y[labels == i].mean(axis=0) for i in range(m)])
+    return SimpleNamespace(
+        A=normalize(A), Y=Y, perturbed=perturbed, random=rng.standard_normal((n, m)) / 28, means=means
+    )
+
+
+@pytest.fixture
+def run_experiment(paper_data, monkeypatch):
+    """Normalised descent with step m; returns losses before each step and distances to the truth."""
+    monkeypatch.setattr(autoencoder, "DENSE_SHARE", -1)  # the loop over samples would take minutes without the compiler
+
+    def run(start, bias, activation, n_steps):
+        history = normalized_descent(
+            start, bias, paper_data.Y, activation, step_size=10, n_steps=n_steps,
+            watch=lambda W: dictionaries.match_columns(W, paper_data.A).frobenius,
+        )  # fmt: skip
+        return history.losses, history.watched
+
+    return run
+
+
+def test_reference_values_of_the_annealed_experiment(paper_data, run_experiment):
+    losses, distances = run_experiment(paper_data.perturbed, shrinking_bias(-1.25), ReLU(), 6)
+    assert losses[[0, 1, 2, 5]] == pytest.approx([0.5409, 0.3311, 0.1140, 0.0403], **EXPERIMENT)
+    assert np.array(distances)[[0, 2, 5]] == pytest.approx([1.4257, 0.7288, 0.0312], **EXPERIMENT)
+    assert dictionaries.match_columns(normalize(paper_data.random), paper_data.A).frobenius == pytest.approx(
+        4.3705, **EXPERIMENT
+    )
+
+
+@pytest.mark.parametrize(
+    ("bias", "activation", "loss"),
+    [(0.0, HardThreshold(0.5), 0.0391), (-0.5, ReLU(), 0.1641)],
+    ids=["threshold", "ReLU"],
+)
+def test_reference_values_of_a_bias_that_stays(paper_data, run_experiment, bias, activation, loss):
+    losses, distances = run_experiment(paper_data.perturbed, constant_bias(bias), activation, 30)
+    oracle = np.linalg.norm(normalize(paper_data.means) - paper_data.A)
+    assert losses[-1] == pytest.approx(loss, **EXPERIMENT)
+    assert distances[-1] == pytest.approx(0.0281, **EXPERIMENT)
+    assert oracle == pytest.approx(0.0281, **EXPERIMENT)
+    assert losses[-1] == pytest.approx(1e-4 * 783 / 2 + bias**2 / 2, rel=0.01)
