@@ -1,4 +1,4 @@
-"""Claims: the register, every outcome of a check, the record that it leaves, and a ledger without gaps."""
+"""Claims: the register, every outcome of a check, the record that it leaves, and a register without gaps."""
 
 import ast
 import json
@@ -249,7 +249,7 @@ def test_verdicts(entry, forms, expected):
     assert verdict(entry, [{"id": entry.id, "form": form} for form in forms] + others) == expected
 
 
-# The ledger -----------------------------------------------------------------------------------------------------------
+# The register ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_register_loads_and_holds_the_dynamics_paper():
