@@ -105,7 +105,7 @@ def test_the_visitor_sees_what_must_not_be(browser, tmp_path):
     facts = visitor.facts(page)
     visitor.context.close()
     assert set(visitor.requests) == set(facts["missingImages"]) == {"https://example.org/a.png"}
-    assert visitor.complaints[0] == "on purpose"
+    assert "on purpose" in visitor.complaints
     assert facts["unrendered"] == 1 and facts["rawMath"] and facts["width"] >= 3000
 
 
