@@ -12,6 +12,7 @@ from tolerances import ITERATED, ROUND_OFF, STANDARD_ERRORS
 from aedyn import autoencoder, code_consistency, dictionaries, generative
 from aedyn.activations import HardThreshold, ReLU
 from aedyn.code_consistency import support_recovery
+from aedyn.interference import interference, worst_interference
 
 SIZES = [(1, 0.1), (2, 0.1), (4, 0.1), (6, 0.1), (9, 0.02), (3, 0.3)]
 
@@ -49,8 +50,8 @@ def test_worst_unit_attains_the_closed_form_and_stays_below_the_bound(k, delta):
     assert dictionaries.coherence(A) == pytest.approx(delta / k, rel=ITERATED)
     assert dictionaries.match_columns(W, A).delta == pytest.approx(delta, rel=ITERATED)
     seen = preactivation(W, A, dict.fromkeys(range(1, k + 1), 1.0))
-    assert seen == pytest.approx(code_consistency.worst_interference(delta, k, delta / k), rel=ITERATED)
-    bound = code_consistency.interference(delta, k, delta / k)
+    assert seen == pytest.approx(worst_interference(delta, k, delta / k), rel=ITERATED)
+    bound = interference(delta, k, delta / k)
     assert 0.95 * bound < seen <= bound
 
 
@@ -71,25 +72,21 @@ def test_interference_bound_holds_for_random_dictionaries_and_entries():
         delta, k = rng.uniform(0.01, 1), rng.integers(1, 9)
         codes = rng.uniform(0, 1, k)
         seen = dictionaries.perturb(A, delta, rng)[:, 0] @ A[:, 1 : k + 1] @ codes
-        ratios.append(abs(seen) / code_consistency.interference(delta, k, dictionaries.coherence(A)))
+        ratios.append(abs(seen) / interference(delta, k, dictionaries.coherence(A)))
     assert 0.3 < max(ratios) <= 1
 
 
 def test_printed_interference_bound_is_exceeded():
     for k, expected in ((2, 0.2439), (4, 0.3064), (6, 0.3539)):
-        seen = code_consistency.worst_interference(iv.mpf("0.1"), k, iv.mpf("0.1") / k, sqrt=iv.sqrt)
+        seen = worst_interference(iv.mpf("0.1"), k, iv.mpf("0.1") / k, sqrt=iv.sqrt)
         printed = iv.sqrt(iv.mpf("0.01") * (k + 1))
         assert seen.a > printed.b
         assert float(seen.a) == pytest.approx(expected, abs=5e-5)
 
 
 def test_interval_arithmetic_encloses_the_float():
-    enclosed = code_consistency.worst_interference(iv.mpf("0.1"), 3, iv.mpf("0.1") / 3, sqrt=iv.sqrt)
-    assert (
-        float(enclosed.a) - ROUND_OFF
-        < code_consistency.worst_interference(0.1, 3, 0.1 / 3)
-        < float(enclosed.b) + ROUND_OFF
-    )
+    enclosed = worst_interference(iv.mpf("0.1"), 3, iv.mpf("0.1") / 3, sqrt=iv.sqrt)
+    assert float(enclosed.a) - ROUND_OFF < worst_interference(0.1, 3, 0.1 / 3) < float(enclosed.b) + ROUND_OFF
     assert float(enclosed.delta) < ROUND_OFF
 
 
@@ -128,7 +125,7 @@ def test_active_unit_is_silent_at_the_printed_lower_end(k, delta, a2, expected):
 def test_recovery_around_the_exact_upper_threshold_from_both_sides():
     A, W = code_consistency.upper_end_example(20, 6, 2, 0.1)
     model = generative.NonnegativeSparse(A, k=2)
-    edge = -code_consistency.worst_interference(0.1, 2, 0.05)
+    edge = -worst_interference(0.1, 2, 0.05)
     below, above = (support_recovery(model, W, edge + step, ReLU(), 3000, 0) for step in (-1e-6, 1e-6))
     assert below.probability == 1
     assert_rate(above, 1 - 1 / 15)  # one support of the 15 is the dangerous one
@@ -139,7 +136,7 @@ def test_recovery_around_the_exact_upper_threshold_from_both_sides():
 def test_recovery_around_the_lower_threshold_from_both_sides():
     A, W = code_consistency.lower_end_example(20, 3, 3, 0.1)
     model = generative.NonnegativeSparse(A, k=3)  # the only support, entries 1: what unit 0 sees is one number
-    edge = -(1 - 0.1**2 / 2 - code_consistency.worst_interference(0.1, 2, 0.1 / 3))
+    edge = -(1 - 0.1**2 / 2 - worst_interference(0.1, 2, 0.1 / 3))
     below, above = (support_recovery(model, W, edge + step, ReLU(), 100, 0) for step in (-1e-6, 1e-6))
     assert (below.probability, above.probability) == (0, 1)
     assert (below.n_missed, below.n_spurious) == (100, 0)
