@@ -4,19 +4,21 @@ With weights W of shape (n, m) and bias b, a sample y has pre-activation :math:`
 :math:`x = \sigma(z)` and reconstruction :math:`\hat y = W x` (equation (2) of the dynamics paper). Samples are rows.
 """
 
+from itertools import combinations_with_replacement
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from aedyn._checks import check_matrix
+from aedyn._checks import check_matrix, check_number
 from aedyn._parallel import map_in_threads, one_blas_thread
-from aedyn.activations import HardThreshold, ReLU
+from aedyn.activations import GroupShrinkage, HardThreshold, ReLU, all_units
 
 MAX_CHUNKS = 8
 CHUNK_ROWS = 1024  # fewer samples are not worth a thread
-BLOCK_ROWS = 256
-DENSE_SHARE = 0.1
+CHUNK_ATOMS = 250  # nor are fewer columns
+BLOCK_ROWS = 256  # samples of which the codes are in memory, and in the cache, at a time
+DENSE_SHARE = 0.1  # with more active units, matrix products are faster than sums over these
 
 
 class Gradient(NamedTuple):
@@ -94,12 +96,15 @@ def loss(W, b, Y, activation):
     return float(np.square(residual).sum(axis=1).mean() / 2)
 
 
-def gradient(W, b, Y, activation):
+def gradient(W, b, Y, activation, *, rank_one=1.0):
     r"""Gradient of the loss: equation (4) of the dynamics paper, averaged over samples.
 
-    For both activations the derivative is :math:`\mathbf 1\{x_i \ne 0\}` wherever it exists, so that the gradient and
-    the paper's approximate gradient (the display below equation (4)) are the same array. At the jump of the hard
-    threshold there is no derivative, and the average of gradients is then not the gradient of the average.
+    For ReLU and hard threshold the derivative is :math:`\mathbf 1\{x_i \ne 0\}` wherever it exists, so that the
+    gradient and the paper's approximate gradient (the display below equation (4)) are the same array. At the jump of
+    the hard threshold there is no derivative, and the average of gradients is then not the gradient of the average.
+
+    For group shrinkage it is equation (23) of the group-sparse paper with the whole Jacobian of the shrinkage; with
+    `rank_one` = 0 it is that paper's approximation, equation (51).
 
     Parameters
     ----------
@@ -109,7 +114,10 @@ def gradient(W, b, Y, activation):
         Bias.
     Y : array_like, shape (n_samples, n)
         Samples; read once.
-    activation : ReLU or HardThreshold
+    activation : ReLU, HardThreshold or GroupShrinkage
+    rank_one : float
+        Share of the rank-one part of the shrinkage's Jacobian that is kept, from 0 to 1; the other activations, and
+        groups of one atom with a share of 1, have a Jacobian of zeros and ones.
 
     Returns
     -------
@@ -118,13 +126,15 @@ def gradient(W, b, Y, activation):
     Raises
     ------
     TypeError
-        When the activation is not linear in each active unit.
+        When the activation is another one.
     FloatingPointError
         When samples or weights are so large, or not numbers, that the loss is not finite.
     """
-    if not isinstance(activation, ReLU | HardThreshold):
-        raise TypeError(f"activation must be ReLU or HardThreshold, linear where active; got {activation!r}")
-    return _average(*_check(W, b, Y), lambda Z, rows: activation(Z))
+    if not isinstance(activation, ReLU | HardThreshold | GroupShrinkage):
+        raise TypeError(f"activation must be ReLU, HardThreshold or GroupShrinkage; got {activation!r}")
+    rank_one = check_number("rank_one", rank_one, 0, 1)
+    W, b, Y = _check(W, b, Y)
+    return _average(W, Y, activation, rank_one, lambda U, rows: activation(U + b if b.any() else U))
 
 
 def gradient_on_support(W, b, Y, codes):
@@ -150,11 +160,11 @@ def gradient_on_support(W, b, Y, codes):
     if codes.shape != (len(Y), W.shape[1]):
         raise ValueError(f"codes must have shape {(len(Y), W.shape[1])}; got {codes.shape}")
 
-    def activate(Z, rows):
+    def encode_block(U, rows):
         on = codes[rows].astype(bool).toarray()
-        return np.where(on, Z, Z.dtype.type(0))
+        return np.where(on, U + b, U.dtype.type(0))
 
-    return _average(W, b, Y, activate)
+    return _average(W, Y, ReLU(), 1.0, encode_block)
 
 
 def _check(W, b, Y):
@@ -167,92 +177,130 @@ def _check(W, b, Y):
 
 
 @one_blas_thread()
-def _average(W, b, Y, activate):
+def _average(W, Y, activation, rank_one, encode_block):
     r"""Average gradient over samples, from sums that need the residual of no sample.
 
-    With overlaps :math:`c_i = \langle W_i, y - Wx\rangle` of active units, a sample contributes
-    :math:`-(x_i + c_i) y + W x\,x_i` to the gradient of column i. So the sums of :math:`(x_i + c_i) y` and of
-    :math:`x x^T` are enough, and the overlaps come from the Gram matrix of W.
+    With overlaps :math:`c = W^T (y - Wx)` and the Jacobian J of the activation, a sample contributes
+    :math:`-(x_i + (Jc)_i) y + W x\,x_i` to the gradient of column i. So the sums of :math:`(x_i + (Jc)_i) y` and of
+    :math:`x x^T` are enough, and the overlaps, needed on active units only, come from the Gram matrix of W.
     """
-    n_samples = len(Y)
-    gram = W.T @ W
-    n_chunks = max(1, min(MAX_CHUNKS, n_samples // CHUNK_ROWS))
-    edges = np.linspace(0, n_samples, n_chunks + 1).astype(int)
+    (n, m), n_samples = W.shape, len(Y)
+    gram = _gram(W)
+    chunks = _pieces(n_samples, _chunk_rows(n, m))
+    signals = np.zeros((len(chunks), m, n), np.result_type(W, Y))
+    moments = np.zeros((len(chunks), m, m), signals.dtype)
 
-    def sum_chunk(chunk):
-        sums = _Sums(*W.shape, np.result_type(W, Y))
-        for start in range(edges[chunk], edges[chunk + 1], BLOCK_ROWS):
-            rows = slice(start, min(start + BLOCK_ROWS, edges[chunk + 1]))
+    def sum_chunk(chunk, signal, moment):
+        sums = _Sums(signal, moment)
+        for start in range(chunk.start, chunk.stop, BLOCK_ROWS):
+            rows = slice(start, min(start + BLOCK_ROWS, chunk.stop))
             U = Y[rows] @ W
-            sums.add(Y[rows], U, activate(U + b, rows), gram)
-        return sums
+            sums.add(Y[rows], U, encode_block(U, rows), gram, activation, rank_one)
+        return sums.pulled, sums.active, sums.squares
 
-    chunks = map_in_threads(sum_chunk, range(len(edges) - 1))
-    signal, moment, overlap, active, squares = (sum(parts) for parts in zip(*map(_Sums.parts, chunks), strict=True))
-    value = float(squares.sum()) / (2 * n_samples)
+    def finish(atoms):
+        weights[:, atoms] = (W @ moments[:, atoms].sum(axis=0).T - signals[:, atoms].sum(axis=0).T) / n_samples
+
+    parts = map_in_threads(lambda piece: sum_chunk(*piece), list(zip(chunks, signals, moments, strict=True)))
+    pulled, active, squares = (sum(part) for part in zip(*parts, strict=True))
+    value = float(squares[0]) / (2 * n_samples)
     if not np.isfinite(value):
         raise FloatingPointError(f"the loss is {value}: samples or weights are not finite, or have grown too large")
+    weights = np.empty(W.shape, signals.dtype)
+    map_in_threads(finish, _pieces(m, CHUNK_ATOMS))
     return Gradient(
-        weights=(W @ moment - signal.T) / n_samples,
-        bias=-overlap / n_samples,
+        weights=weights,
+        bias=-pulled / n_samples,
         loss=max(value, 0.0),  # rounding may leave a loss of zero below it
         activity=active / n_samples,
     )
 
 
+def _chunk_rows(n, m):
+    """Samples that are worth a thread, and the memory of its sums: no fewer entries than these have."""
+    return max(CHUNK_ROWS, m * (n + m) // n)
+
+
+def _pieces(total, least):
+    """Slices that make up a range, each worth a thread, and the same for any number of threads."""
+    count = max(1, min(MAX_CHUNKS, total // least))
+    return [slice(total * k // count, total * (k + 1) // count) for k in range(count)]
+
+
+def _gram(W):
+    """Inner products of the columns of W; of two that mirror each other one block is computed."""
+    gram = np.empty((W.shape[1], W.shape[1]), W.dtype)
+
+    def fill(block):
+        rows, columns = block
+        gram[rows, columns] = W[:, rows].T @ W[:, columns]
+        gram[columns, rows] = gram[rows, columns].T
+
+    map_in_threads(fill, list(combinations_with_replacement(_pieces(W.shape[1], CHUNK_ATOMS), 2)))
+    return gram
+
+
 class _Sums:
     """Sums over the samples of one chunk."""
 
-    def __init__(self, n, m, dtype):
-        self.signal = np.zeros((m, n), dtype)  # of (x_i + c_i) y
-        self.moment = np.zeros((m, m), dtype)  # of x x^T
-        self.overlap = np.zeros(m)  # of c_i
-        self.active = np.zeros(m)  # of 1{x_i != 0}
+    def __init__(self, signal, moment):
+        self.signal = signal  # of (x_i + (J c)_i) y, shape (m, n)
+        self.moment = moment  # of x x^T
+        self.pulled = np.zeros(len(signal))  # of (J c)_i
+        self.active = np.zeros(len(signal))  # of 1{x_i != 0}
         self.squares = np.zeros(1)  # of |y - Wx|^2
 
-    def parts(self):
-        return self.signal, self.moment, self.overlap, self.active, self.squares
-
-    def add(self, Y, U, X, gram):
+    def add(self, Y, U, X, gram, activation, rank_one):
         """Add a block of samples Y with products U = Y W and codes X, by the route that suits how many are active."""
-        on = X != 0
-        if np.count_nonzero(on) <= DENSE_SHARE * X.size:
-            _add_sparse(Y, U, X, gram, *self.parts())
+        units = activation.active(X, int(DENSE_SHARE * X.size))
+        if units:
+            x, c = np.empty((2, len(units.atoms)), X.dtype)
+            _overlaps(U, X, gram, *units, x, c, self.squares)
+            v = activation.pull_back(x, c, units, rank_one)
+            _add_sparse(Y, *units, x, x + v, self.signal, self.moment, self.squares)
+            self.pulled += np.bincount(units.atoms, v, len(gram))
+            self.active += np.bincount(units.atoms, x != 0, len(gram))
             return
-        C = np.where(on, U - X @ gram, U.dtype.type(0))
-        self.signal += (X + C).T @ Y
+        C = U - X @ gram
+        V = activation.pull_back(X.ravel(), C.ravel(), all_units(*X.shape), rank_one).reshape(X.shape)
+        self.signal += (X + V).T @ Y
         self.moment += X.T @ X
-        self.overlap += C.sum(axis=0)
-        self.active += on.sum(axis=0)
+        self.pulled += V.sum(axis=0)
+        self.active += np.count_nonzero(X, axis=0)
         self.squares += np.vdot(Y, Y) - np.vdot(X, U + C)
 
 
+@njit(cache=True, nogil=True)
+def _overlaps(U, X, gram, atoms, ends, x, c, squares):
+    """Write the codes x and overlaps c of the listed units; subtract what the codes explain from the squares."""
+    start = 0
+    for s in range(len(ends)):
+        for p in range(start, ends[s]):
+            x[p] = X[s, atoms[p]]
+            c[p] = U[s, atoms[p]]
+            for q in range(start, p):
+                entry = gram[atoms[p], atoms[q]]
+                c[p] -= entry * x[q]
+                c[q] -= entry * x[p]
+            c[p] -= gram[atoms[p], atoms[p]] * x[p]
+        for p in range(start, ends[s]):
+            squares[0] -= x[p] * (U[s, atoms[p]] + c[p])
+        start = ends[s]
+
+
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _add_sparse(Y, U, X, gram, signal, moment, overlap, active, squares):
-    """Add a block of samples to the sums, in place, at a cost in proportion to the active units."""
-    n_samples, n = Y.shape
-    m = X.shape[1]
-    support = np.empty(m, dtype=np.int64)
-    for s in range(n_samples):
-        size = 0
-        for i in range(m):
-            if X[s, i] != 0:
-                support[size] = i
-                size += 1
+def _add_sparse(Y, atoms, ends, x, weights, signal, moment, squares):
+    """Add weights times samples, products of codes, and the squares of the samples to the sums."""
+    start = 0
+    for s in range(len(ends)):
         square = 0.0
-        for f in range(n):
+        for f in range(Y.shape[1]):
             square += Y[s, f] * Y[s, f]
-        for p in range(size):
-            i = support[p]
-            c = U[s, i]
-            for q in range(size):
-                j = support[q]
-                c -= gram[i, j] * X[s, j]
-                moment[i, j] += X[s, i] * X[s, j]
-            weight = X[s, i] + c
-            for f in range(n):
-                signal[i, f] += weight * Y[s, f]
-            overlap[i] += c
-            active[i] += 1
-            square -= X[s, i] * (U[s, i] + c)
         squares[0] += square
+        for p in range(start, ends[s]):
+            i = atoms[p]
+            for q in range(start, ends[s]):
+                moment[i, atoms[q]] += x[p] * x[q]
+            for f in range(Y.shape[1]):
+                signal[i, f] += weights[p] * Y[s, f]
+        start = ends[s]

@@ -4,13 +4,14 @@ import warnings
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 
 import numpy as np
 from tqdm import tqdm
 
 from aedyn import autoencoder
 from aedyn._checks import check_count, check_matrix, check_number
-from aedyn._parallel import map_in_threads
+from aedyn._parallel import map_in_threads, one_blas_thread
 from aedyn.dictionaries import normalize
 from aedyn.generative import split_stream
 
@@ -84,7 +85,7 @@ def normalized_descent(W, bias, Y, activation, *, step_size, n_steps, normalized
     bias : callable
         Schedule: the bias at a step, for instance `constant_bias` or `shrinking_bias`.
     Y : array_like, shape (n_samples, n)
-    activation : ReLU or HardThreshold
+    activation : ReLU, HardThreshold or GroupShrinkage
     step_size : float
         The paper's zeta.
     n_steps : int
@@ -121,7 +122,7 @@ def streamed_descent(
         Start.
     bias : callable
         Schedule: the bias at a step.
-    activation : ReLU or HardThreshold
+    activation : ReLU, HardThreshold or GroupShrinkage
     step_size : float
         The paper's zeta.
     n_steps : int
@@ -166,26 +167,36 @@ def _descent(gradient_at, W, bias, step_size, n_steps, normalized, progress):
     return project(W), steps
 
 
-def adam(W, b, Y, activation, *, rng, rate=1e-3, batch_size=256, n_epochs=1, beta1=0.9, beta2=0.999, progress=False):
-    """Adam on mini-batches with columns scaled to norm 1 after each step.
+def adam(
+    W, b, Y, activation, *, rng=None, rate=1e-3, batch_size=256, n_epochs=1, beta1=0.9, beta2=0.999, rank_one=1.0,
+    normalized=True, watch=None, progress=False,
+):  # fmt: skip
+    """Adam on mini-batches or on all samples, by default with columns scaled to norm 1 after each step.
 
     Parameters
     ----------
     W : array_like, shape (n, m)
-        Start; its columns are normalised first.
+        Start, taken to the precision of `Y`.
     b : float or array_like, shape (m,)
         Bias, kept fixed.
     Y : array_like, shape (n_samples, n)
-    activation : ReLU or HardThreshold
-    rng : int or numpy.random.Generator
-        Shuffles the samples in each epoch.
+    activation : ReLU, HardThreshold or GroupShrinkage
+    rng : int or numpy.random.Generator, optional
+        Shuffles the samples in each epoch; needed when there are batches.
     rate : float
         Learning rate.
-    batch_size : int
-        The last batch of an epoch is smaller when the number of samples is no multiple of it.
+    batch_size : int or None
+        The last batch of an epoch is smaller when the number of samples is no multiple of it. None for all samples in
+        each step, as they are.
     n_epochs : int
     beta1, beta2 : float
         Decay of the averages of the gradient and of its square (Kingma and Ba 2015).
+    rank_one : float
+        As for `autoencoder.gradient`.
+    normalized : bool
+        Whether columns are scaled to norm 1, at the start and after each step; raw steps otherwise.
+    watch : callable, optional
+        Given the weights at the start and after each step; what it returns is kept in the history.
     progress : bool
         Whether to show a progress bar.
 
@@ -194,28 +205,38 @@ def adam(W, b, Y, activation, *, rng, rate=1e-3, batch_size=256, n_epochs=1, bet
     History
     """
     Y = check_matrix("Y", Y)
-    rng = np.random.default_rng(rng)
-    batch_size = check_count("batch_size", batch_size)
-    starts = range(0, len(Y), batch_size)
+    project = normalize if normalized else partial(check_matrix, "W")
     n_epochs = check_count("n_epochs", n_epochs)
+    batches, n_steps = _batches(Y, batch_size, rng, n_epochs)
 
     def steps(W):
         mean, square = np.zeros_like(W), np.zeros_like(W)
-        bar = tqdm(total=n_epochs * len(starts), disable=not progress, desc="Adam")
-        for epoch in range(n_epochs):
-            order = rng.permutation(len(Y))
-            for batch, start in enumerate(starts):
-                gradient = autoencoder.gradient(W, b, Y[order[start : start + batch_size]], activation)
-                mean += (1 - beta1) * (gradient.weights - mean)
-                square += (1 - beta2) * (gradient.weights**2 - square)
-                step = epoch * len(starts) + batch + 1
-                corrected = mean / (1 - beta1**step)
-                W = _step(W, rate * corrected / (np.sqrt(square / (1 - beta2**step)) + 1e-8))
-                bar.update()
-                yield gradient, W
-        bar.close()
+        for step, batch in enumerate(tqdm(batches, total=n_steps, disable=not progress, desc="Adam"), start=1):
+            gradient = autoencoder.gradient(W, b, batch, activation, rank_one=rank_one)
+            mean += (1 - beta1) * (gradient.weights - mean)
+            square += (1 - beta2) * (gradient.weights**2 - square)
+            corrected = mean / (1 - beta1**step)
+            W = _step(W, rate * corrected / (np.sqrt(square / (1 - beta2**step)) + 1e-8), project)
+            yield gradient, W
 
-    return _run(normalize(W), steps)
+    return _run(project(W).astype(Y.dtype), steps, watch)
+
+
+def _batches(Y, batch_size, rng, n_epochs):
+    """Batches of all epochs, and their number."""
+    if batch_size is None:
+        return repeat(Y, n_epochs), n_epochs
+    if rng is None:
+        raise ValueError("give rng, which shuffles the samples, or batch_size=None, for all of them in each step")
+    rng, batch_size = np.random.default_rng(rng), check_count("batch_size", batch_size)
+    starts = range(0, len(Y), batch_size)
+
+    def shuffled():
+        for _ in range(n_epochs):
+            order = rng.permutation(len(Y))
+            yield from (Y[order[start : start + batch_size]] for start in starts)
+
+    return shuffled(), n_epochs * len(starts)
 
 
 def _step(W, change, project=normalize):
@@ -226,6 +247,7 @@ def _step(W, change, project=normalize):
     return project(W)
 
 
+@one_blas_thread()  # threads that wait for the next product would keep those of the gradient from working
 def _run(W, steps, watch=None):
     """Follow the steps from W and remember what they report, until the end or until one is not finite."""
     losses, activity, recent = [], [], deque([W], maxlen=LONGEST_CYCLE + 1)
@@ -240,7 +262,7 @@ def _run(W, steps, watch=None):
         status = _status(recent)
     except FloatingPointError as error:
         status = "diverged"
-        warnings.warn(f"the run diverged after {len(losses)} steps: {error}", RuntimeWarning, stacklevel=3)
+        warnings.warn(f"the run diverged after {len(losses)} steps: {error}", RuntimeWarning, stacklevel=4)
     return History(recent[-1], np.array(losses), np.reshape(activity, (len(losses), W.shape[1])), status, watched)
 
 

@@ -96,18 +96,65 @@ def gradient(W, b, Y, active, X):
     return weights, bias
 
 
-def add_sparse(Y, U, X, gram):
-    """The sums that the kernel of the gradient adds, with the overlaps c computed from U = Y W and the Gram matrix."""
-    n, m = Y.shape[1], X.shape[1]
-    signal, moment, overlap, active, squares = np.zeros((m, n)), np.zeros((m, m)), np.zeros(m), np.zeros(m), 0.0
-    for y, u, x in zip(Y, U, X, strict=True):
-        c = np.where(x != 0, u - gram @ x, 0)
-        signal += np.outer(x + c, y)
-        moment += np.outer(x, x)
-        overlap += c
-        active += x != 0
-        squares += y @ y - 2 * u @ x + x @ gram @ x
-    return signal, moment, overlap, active, np.array([squares])
+def shrinkage_jacobian(z, lam, groups, rank_one=1.0):
+    """Jacobian of the group shrinkage at the vector z, with a share of its rank-one part."""
+    jacobian = np.zeros((len(z), len(z)))
+    for group in groups:
+        norm = np.sqrt(sum(z[i] ** 2 for i in group))
+        for i in group:
+            for j in group:
+                if norm > lam:
+                    jacobian[i, j] = (1 - lam / norm) * (i == j) + rank_one * lam * z[i] * z[j] / norm**3
+    return jacobian
+
+
+def shrinkage_gradient(W, b, Y, lam, groups, nonnegative=False, rank_one=1.0):
+    """Gradient in weights and bias by the chain rule, sample by sample."""
+    weights, bias = np.zeros_like(W), np.zeros(W.shape[1])
+    for y in Y:
+        z = W.T @ y + b
+        clipped = np.maximum(z, 0) if nonnegative else z
+        jacobian = shrinkage_jacobian(clipped, lam, groups, rank_one)
+        if nonnegative:
+            jacobian = jacobian @ np.diag(z > 0)
+        x = group_shrinkage(clipped, lam, groups)
+        residual = y - W @ x
+        pulled = jacobian.T @ (W.T @ residual)
+        weights -= (np.outer(residual, x) + np.outer(y, pulled)) / len(Y)
+        bias -= pulled / len(Y)
+    return weights, bias
+
+
+def list_groups(X, groups):
+    """For each row, the atoms of its groups that are not all zero, in the order in which their first entries come."""
+    lists = []
+    for x in X:
+        listed = []
+        for i in range(len(x)):
+            listed += [group for group in groups if i in group and x[i] != 0 and group not in listed]
+        lists.append([atom for group in listed for atom in group])
+    return lists
+
+
+def overlaps(U, X, gram, lists):
+    """Codes and overlaps u - G x on the listed units, and what the codes explain of the squares."""
+    x = [X[s, i] for s, atoms in enumerate(lists) for i in atoms]
+    c = [U[s, i] - gram[i] @ X[s] for s, atoms in enumerate(lists) for i in atoms]
+    return np.array(x), np.array(c), sum(2 * u @ x - x @ gram @ x for u, x in zip(U, X, strict=True))
+
+
+def add_sparse(Y, lists, x, weights, m):
+    """Sums over samples of weights times y and of x x^T, unit by unit, and the sum of squares."""
+    entries = iter(zip(x, weights, strict=True))
+    signal, moment, squares = np.zeros((m, Y.shape[1])), np.zeros((m, m)), 0.0
+    for y, atoms in zip(Y, lists, strict=True):
+        code = np.zeros(m)
+        for i in atoms:
+            code[i], weight = next(entries)
+            signal[i] += weight * y
+        moment += np.outer(code, code)
+        squares += y @ y
+    return signal, moment, np.array([squares])
 
 
 # Training -------------------------------------------------------------------------------------------------------------
@@ -128,16 +175,17 @@ def descent(W, biases, Y, activate, step_size):
     return W, losses
 
 
-def adam(W, b, batches, activate, rate, beta1=0.9, beta2=0.999):
-    """Kingma and Ba's Algorithm 1, with normalised columns after each step."""
+def adam(W, b, batches, activate, rate, beta1=0.9, beta2=0.999, normalized=True):
+    """Kingma and Ba's Algorithm 1, with normalised columns after each step or without."""
     mean, square = np.zeros_like(W), np.zeros_like(W)
-    W = normalize(W)
+    project = normalize if normalized else np.copy
+    W = project(W)
     for t, Y in enumerate(batches, start=1):
         X = encode(W, b, Y, activate)
         g = gradient(W, b, Y, X != 0, X)[0]
         mean = beta1 * mean + (1 - beta1) * g
         square = beta2 * square + (1 - beta2) * g * g
-        W = normalize(W - rate * (mean / (1 - beta1**t)) / (np.sqrt(square / (1 - beta2**t)) + 1e-8))
+        W = project(W - rate * (mean / (1 - beta1**t)) / (np.sqrt(square / (1 - beta2**t)) + 1e-8))
     return W
 
 
@@ -251,3 +299,102 @@ def all_supports(m, k):
 
 def reweighted_moment(Y, u, v):
     return sum((y @ u) * (y @ v) * np.outer(y, y) for y in Y) / len(Y)
+
+
+# Group support recovery -----------------------------------------------------------------------------------------------
+
+
+def norm_extremes(Z, codes, groups):
+    """Smallest norm of an active group and largest of an idle one, row by row; codes and groups as lists."""
+    smallest, largest = [], []
+    for z, x in zip(Z, codes, strict=True):
+        norms = {True: [np.inf], False: [0.0]}
+        for group in groups:
+            norms[any(x[i] != 0 for i in group)].append(sum(z[i] ** 2 for i in group) ** 0.5)
+        smallest.append(min(norms[True]))
+        largest.append(max(norms[False]))
+    return np.array(smallest), np.array(largest)
+
+
+def block_interval(A, W, groups, n_active, b_min, b_max):
+    """Support by support, group by group: the triangle inequality, and what the group keeps of its own code."""
+    lows, highs = [0.0], [np.inf]
+    for support in combinations(range(len(groups)), n_active):
+        for g, group in enumerate(groups):
+            blocks = {h: np.linalg.svd(W[:, group].T @ A[:, groups[h]], compute_uv=False) for h in support}
+            seen = b_max * sum(blocks[h][0] for h in support if h != g)
+            if g in support:
+                highs.append(b_min * blocks[g][-1] - seen)
+            else:
+                lows.append(seen)
+    return max(lows), min(highs)
+
+
+# Group descent --------------------------------------------------------------------------------------------------------
+
+
+def group_descent_gradient(W, Y, groups, lam, rank_one):
+    """Gradient of the group-sparse paper's loss, sample by sample, with a share of the Jacobian's rank-one part."""
+    total = np.zeros_like(W)
+    for y in Y:
+        z = W.T @ y
+        residual = y - W @ group_shrinkage(z, lam, groups)
+        for group in groups:
+            norm = np.sqrt(z[group] @ z[group])
+            if norm > lam:
+                unit, tau = z[group] / norm, 1 - lam / norm
+                jacobian = tau * np.eye(len(group)) + rank_one * (1 - tau) * np.outer(unit, unit)
+                decoder = np.outer(residual, tau * z[group])
+                total[:, group] -= decoder + np.outer(y, jacobian @ (W[:, group].T @ residual))
+    return total / len(Y)
+
+
+def approximate_gradient(W, y, support, groups, tau):
+    """Equation (51) of the group-sparse paper with the same factor for all active groups."""
+    active = [i for g in support for i in groups[g]]
+    left = np.outer(y, y) - tau * W[:, active] @ (W[:, active].T @ np.outer(y, y))
+    gradient = np.zeros_like(W)
+    for g in support:
+        gradient[:, groups[g]] = -tau * (left + left.T) @ W[:, groups[g]]
+    return gradient
+
+
+def expected_approximate_gradient(A, W, groups, n_active, tau, variance):
+    """Its mean over all supports, with one nonzero entry of the code at a time, which gives the right second moment."""
+    total, supports = np.zeros_like(W), list(combinations(range(len(groups)), n_active))
+    for support in supports:
+        active = [i for g in support for i in groups[g]]
+        for i in active:
+            y = np.sqrt(variance * len(active)) * A[:, i]
+            total += approximate_gradient(W, y, support, groups, tau) / len(active) / len(supports)
+    return total
+
+
+# Group simulation -----------------------------------------------------------------------------------------------------
+
+
+def recipe(n, n_groups, n_active, n_samples, b_min, b_max, rng):
+    """Dictionary and codes of pairs of atoms as section 4.1 describes them, sample by sample."""
+    A = normalize(rng.standard_normal((n, 2 * n_groups)))
+    codes = np.zeros((n_samples, 2 * n_groups))
+    for x in codes:
+        active = rng.choice(n_groups, n_active, replace=False)
+        values = rng.standard_normal((n_active, 2))
+        values *= rng.uniform(b_min, b_max, (n_active, 1)) / np.sqrt((values**2).sum(axis=1, keepdims=True))
+        for g, pair in zip(active, values, strict=True):
+            x[2 * g : 2 * g + 2] = pair
+    return A, codes
+
+
+def support_agreement(codes, found, size):
+    """Share of samples with the right groups of entries, share of these found, and others found for each sample."""
+    exact, hits, active, false = 0, 0, 0, 0
+    for true, x in zip(codes, found, strict=True):
+        starts = range(0, len(x), size)
+        right = {i for i in starts if any(true[i : i + size])}
+        seen = {i for i in starts if any(x[i : i + size])}
+        exact += right == seen
+        hits += len(right & seen)
+        active += len(right)
+        false += len(seen - right)
+    return exact / len(codes), hits / active, false / len(codes)

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from tolerances import DIFFERENCE, ROUND_OFF, SINGLE, STEP, assert_close
 
-from aedyn.activations import GroupShrinkage, HardThreshold, ReLU
+from aedyn.activations import GroupShrinkage, HardThreshold, ReLU, all_units
 from aedyn.dictionaries import make_groups
 
 LAM = 0.7
 GROUPS = make_groups(6, groups=[[4], [0, 3], [5, 1, 2]])  # unequal and interleaved
 LISTED = [GROUPS[g] for g in range(3)]
 SHRINK = GroupShrinkage(LAM, GROUPS)
+ONE_SIDED = GroupShrinkage(LAM, GROUPS, nonnegative=True)
 BELOW, ABOVE = np.nextafter(LAM, 0), np.nextafter(LAM, 1)
 
 every_activation = pytest.mark.parametrize(
@@ -22,8 +23,9 @@ every_activation = pytest.mark.parametrize(
         (ReLU(), np.vectorize(naive.relu)),
         (HardThreshold(LAM), np.vectorize(lambda z: naive.hard_threshold(z, LAM))),
         (SHRINK, lambda z: np.apply_along_axis(naive.group_shrinkage, -1, z, LAM, LISTED)),
+        (ONE_SIDED, lambda z: np.apply_along_axis(naive.group_shrinkage, -1, np.maximum(z, 0), LAM, LISTED)),
     ],
-    ids=["ReLU", "hard threshold", "group shrinkage"],
+    ids=["ReLU", "hard threshold", "group shrinkage", "nonnegative shrinkage"],
 )
 
 
@@ -153,6 +155,84 @@ def test_jacobian_product_against_differences_and_symmetric():
     assert_close(jacobian, jacobian.transpose(0, 2, 1), ROUND_OFF)
     values = np.linalg.eigvalsh(jacobian)  # firmly non-expansive
     assert values.min() >= -ROUND_OFF and values.max() <= 1 + ROUND_OFF
+
+
+@pytest.mark.parametrize("rank_one", [1.0, 0.3, 0.0])
+def test_jacobian_by_its_formula_from_the_code_alone(rank_one):
+    rng = np.random.default_rng(8)
+    z, v = rng.standard_normal((2, 30, 6))
+    expected = [naive.shrinkage_jacobian(a, LAM, LISTED, rank_one) @ b for a, b in zip(z, v, strict=True)]
+    pulled = SHRINK.pull_back(SHRINK(z).ravel(), v.ravel(), all_units(30, 6), rank_one)
+    assert_close(pulled.reshape(30, 6), np.array(expected), ROUND_OFF)
+
+
+@pytest.mark.parametrize(
+    ("z", "lam", "code", "jacobian"),
+    [
+        ([3, 4], 2, [1.8, 2.4], [[0.744, 0.192], [0.192, 0.856]]),
+        (
+            [1, 2, 2],
+            1.5,
+            [0.5, 1, 1],
+            np.array([[5, 1, 1], [1, 6.5, 2], [1, 2, 6.5]]) / 9,
+        ),
+    ],
+)
+def test_values_computed_by_hand(z, lam, code, jacobian):
+    shrink = GroupShrinkage(lam, make_groups(len(z), group_size=len(z)))
+    assert_close(shrink(z), np.array(code), ROUND_OFF)
+    found = np.array([shrink.jacobian_product(z, e) for e in np.eye(len(z))])
+    assert_close(found, np.array(jacobian), ROUND_OFF)
+    values = np.linalg.eigvalsh(found)
+    assert_close(values, np.array([1 - lam / np.linalg.norm(z)] * (len(z) - 1) + [1]), ROUND_OFF)
+
+
+def test_nonnegative_shrinkage_is_proximal():
+    rng = np.random.default_rng(9)
+    z = 2 * rng.standard_normal(6)
+    least = objective(ONE_SIDED(z), z)
+    assert ONE_SIDED(z).min() == 0 < ONE_SIDED(z).max() and (z < -LAM).any()
+    for distance in (1e-6, 1e-3, 0.1, 1.0):
+        others = np.maximum(ONE_SIDED(z) + distance * rng.standard_normal((300, 6)), 0)
+        gain = objective(others, z) - least - ((others - ONE_SIDED(z)) ** 2).sum(axis=1) / 2
+        assert gain.min() >= -ROUND_OFF * least
+    assert objective(SHRINK(z), z) < least, "which two-sided codes do better"
+
+
+def test_nonnegative_shrinkage_by_hand_and_on_groups_of_one_atom():
+    whole = GroupShrinkage(0.7, make_groups(3, group_size=3), nonnegative=True)
+    z = np.array([2, -1, 0.5])
+    assert_close(whole(z), np.array([2, 0, 0.5]) * (1 - 0.7 / np.sqrt(4.25)), ROUND_OFF)
+    one_by_one = GroupShrinkage(0.4, make_groups(3, group_size=1), nonnegative=True)
+    assert_close(one_by_one(z), np.array([1.6, 0, 0.1]), ROUND_OFF)
+    relu = GroupShrinkage(0, make_groups(3, group_size=3), nonnegative=True)
+    assert relu(z).tolist() == [2, 0, 0.5] and relu.jacobian_product(z, [1, 1, 1]).tolist() == [1, 0, 1]
+
+
+def test_nonnegative_jacobian_product_against_differences():
+    z = np.random.default_rng(7).standard_normal((30, 6))
+    norms = np.column_stack([np.linalg.norm(np.maximum(z[:, group], 0), axis=1) for group in LISTED])
+    assert min(np.abs(norms - LAM).min(), np.abs(z).min()) > 10 * STEP
+    for e in np.eye(6):
+        slopes = (ONE_SIDED(z + STEP * e) - ONE_SIDED(z - STEP * e)) / (2 * STEP)
+        product = ONE_SIDED.jacobian_product(z, np.broadcast_to(e, z.shape))
+        assert_close(product, slopes, DIFFERENCE)
+        assert 0 < np.count_nonzero(product) < product.size
+
+
+def test_active_units_are_listed_by_group_or_one_by_one():
+    X = np.array([[0, 0, 1, 0, 0, 0], [0.0] * 6, [2, 0, 0, 0, 3, 0]])
+    expected = {SHRINK: [[5, 1, 2], [], [0, 3, 4]], ONE_SIDED: [[2], [], [0, 4]], ReLU(): [[2], [], [0, 4]]}
+    for activation, lists in expected.items():
+        atoms, ends = activation.active(X, 18)
+        assert [part.tolist() for part in np.split(atoms, ends[:-1])] == lists
+        assert activation.active(X, len(atoms)) and activation.active(X, len(atoms) - 1) is None
+        assert activation.active(0 * X, -1) is None
+
+
+def test_integers_are_taken():
+    assert_close(SHRINK([3, 1, 0, 4, 2, 0]), SHRINK(np.array([3.0, 1, 0, 4, 2, 0])), ROUND_OFF)
+    assert SHRINK([3, 1, 0, 4, 2, 0]).dtype == np.float64
 
 
 def test_shrinkage_refuses_codes_of_another_length():

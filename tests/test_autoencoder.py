@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import naive
 import numpy as np
 import pytest
+from scipy.linalg import block_diag
 from threadpoolctl import threadpool_limits
 from tolerances import DIFFERENCE, ROUND_OFF, SINGLE, STEP, assert_close
 
@@ -17,15 +18,52 @@ from aedyn.dictionaries import make_groups, orthonormal_dictionary, perturb
 from aedyn.generative import SparseCoding
 
 LAM = 0.9
-ACTIVATIONS = {"ReLU": ReLU(), "hard threshold": HardThreshold(LAM)}
-REFERENCES = {"ReLU": naive.relu, "hard threshold": partial(naive.hard_threshold, lam=LAM)}
-KINKS = {"ReLU": [0.0], "hard threshold": [-LAM, LAM]}
+GROUPS = make_groups(9, groups=[[4], [0, 7, 3], [8, 1], [5, 2, 6]])  # unequal and interleaved
+LISTED = [GROUPS[g] for g in range(len(GROUPS))]
+SINGLES = make_groups(9, group_size=1)
+ACTIVATIONS = {
+    "ReLU": ReLU(),
+    "hard threshold": HardThreshold(LAM),
+    "group shrinkage": GroupShrinkage(LAM, GROUPS),
+    "nonnegative shrinkage": GroupShrinkage(LAM, GROUPS, nonnegative=True),
+    "soft threshold": GroupShrinkage(LAM, SINGLES),
+}
+LINEAR, SHRINKING = ["ReLU", "hard threshold"], ["group shrinkage", "nonnegative shrinkage", "soft threshold"]
+
+
+def code(name, z):
+    """The code of one sample, by definition."""
+    if name in LINEAR:
+        entrywise = {"ReLU": naive.relu, "hard threshold": partial(naive.hard_threshold, lam=LAM)}[name]
+        return np.array([entrywise(entry) for entry in z])
+    clipped = np.maximum(z, 0) if name == "nonnegative shrinkage" else z
+    return naive.group_shrinkage(clipped, LAM, [[i] for i in range(9)] if name == "soft threshold" else LISTED)
+
+
+def reference(p, W, b, Y, X):
+    """Gradient in weights and bias, by definition."""
+    if p.name in LINEAR:
+        return naive.gradient(W, b, Y, X != 0, X)
+    groups = [[i] for i in range(9)] if p.name == "soft threshold" else LISTED
+    return naive.shrinkage_gradient(W, b, Y, LAM, groups, nonnegative=p.name == "nonnegative shrinkage")
+
+
+def distance_to_kinks(name, Z):
+    """Of the pre-activations, to where the activation has no derivative."""
+    if name in LINEAR:
+        return np.abs(Z[..., None] - {"ReLU": [0.0], "hard threshold": [-LAM, LAM]}[name]).min()
+    clipped = np.maximum(Z, 0) if name == "nonnegative shrinkage" else Z
+    groups = SINGLES if name == "soft threshold" else GROUPS
+    norms = [np.linalg.norm(clipped[:, groups[g]], axis=1) for g in range(len(groups))]
+    nearest = np.abs(np.array(norms) - LAM).min()
+    return min(nearest, np.abs(Z).min()) if name == "nonnegative shrinkage" else nearest
 
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    """Several chunks for a few samples already."""
-    monkeypatch.setattr(autoencoder, "CHUNK_ROWS", 1)
+    """Several chunks for a few samples and a few columns already."""
+    monkeypatch.setattr(autoencoder, "_chunk_rows", lambda n, m: 1)
+    monkeypatch.setattr(autoencoder, "CHUNK_ATOMS", 2)
 
 
 @pytest.fixture(params=[(name, seed) for name in ACTIVATIONS for seed in (4, 5)], ids=lambda p: f"{p[0]}-{p[1]}")
@@ -35,11 +73,10 @@ def problem(request):
     rng = np.random.default_rng(seed)
     n, m, n_samples = 6, 9, 40
     W, b, Y = rng.standard_normal((n, m)) / 2, rng.standard_normal(m) / 5 - 0.2, rng.standard_normal((n_samples, n))
-    X = naive.encode(W, b, Y, REFERENCES[name])
+    X = np.array([code(name, W.T @ y + b) for y in Y])
     assert (X != 0).any(axis=0).all() and (X == 0).any(axis=0).all(), "each unit is active on some samples, not on all"
-    return SimpleNamespace(
-        W=W, b=b, Y=Y, X=X, name=name, activation=ACTIVATIONS[name], reference=REFERENCES[name], kinks=KINKS[name],
-    )  # fmt: skip
+    loss = np.mean([np.sum((y - W @ x) ** 2) / 2 for y, x in zip(Y, X, strict=True)])
+    return SimpleNamespace(W=W, b=b, Y=Y, X=X, loss=loss, name=name, activation=ACTIVATIONS[name])
 
 
 @pytest.fixture(params=[0.0, 1.0], ids=["dense", "sparse"])
@@ -57,7 +94,7 @@ def test_encode_decode_and_loss_by_definition(problem):
     p = problem
     assert_close(encode(p.W, p.b, p.Y, p.activation), p.X, ROUND_OFF)
     assert_close(decode(p.W, p.X), np.array([p.W @ x for x in p.X]), ROUND_OFF)
-    assert_close(loss(p.W, p.b, p.Y, p.activation), naive.loss(p.W, p.b, p.Y, p.reference), ROUND_OFF)
+    assert_close(loss(p.W, p.b, p.Y, p.activation), p.loss, ROUND_OFF)
 
 
 def test_one_bias_for_all_units(problem):
@@ -67,30 +104,22 @@ def test_one_bias_for_all_units(problem):
         assert np.array_equal(one, same)
 
 
-def test_group_shrinkage_encodes():
-    rng = np.random.default_rng(0)
-    W, Y = rng.standard_normal((5, 6)), rng.standard_normal((8, 5))
-    groups = make_groups(6, group_size=2)
-    expected = [naive.group_shrinkage(W.T @ y - 0.1, 1.5, [groups[g] for g in range(3)]) for y in Y]
-    assert_close(encode(W, -0.1, Y, GroupShrinkage(1.5, groups)), np.array(expected), ROUND_OFF)
-
-
 # Gradient -------------------------------------------------------------------------------------------------------------
 
 
-def test_gradient_is_the_average_of_equation_4(problem, route):
+def test_gradient_by_definition(problem, route):
     p = problem
-    weights, bias = naive.gradient(p.W, p.b, p.Y, p.X != 0, p.X)
+    weights, bias = reference(p, p.W, p.b, p.Y, p.X)
     found = gradient(p.W, p.b, p.Y, p.activation)
     assert_close(found.weights, weights, ROUND_OFF)
     assert_close(found.bias, bias, ROUND_OFF)
-    assert_close(found.loss, naive.loss(p.W, p.b, p.Y, p.reference), ROUND_OFF)
+    assert_close(found.loss, p.loss, ROUND_OFF)
     assert_close(found.activity, (p.X != 0).mean(axis=0), ROUND_OFF)
 
 
 def test_gradient_is_the_slope_of_the_loss(problem, route):
     p = problem
-    distance = np.abs((p.Y @ p.W + p.b)[..., None] - p.kinks).min()
+    distance = distance_to_kinks(p.name, p.Y @ p.W + p.b)
     assert distance > 10 * STEP * np.abs(p.Y).max(), "no sample crosses a kink within a step"
 
     def slope(dW, db):
@@ -105,13 +134,25 @@ def test_gradient_is_the_slope_of_the_loss(problem, route):
     assert_close(found.bias, np.array(in_bias), DIFFERENCE)
 
 
+def encode_in_torch(name, Z):
+    if name == "ReLU":
+        return Z.relu()
+    if name == "hard threshold":
+        return Z.where(Z.abs() >= LAM, Z.new_zeros(()))
+    if name == "soft threshold":
+        return (Z - LAM).relu() - (-Z - LAM).relu()
+    Z = Z.relu() if name == "nonnegative shrinkage" else Z
+    members = Z.new_tensor([[i in group for i in range(9)] for group in LISTED])
+    norms = (Z.square() @ members.T).clamp(min=1e-9).sqrt() @ members
+    return Z * (1 - LAM / norms).relu()
+
+
 def test_gradient_against_automatic_differentiation(problem, route):
     torch = pytest.importorskip("torch", reason="torch is not installed; requirements-torch.txt names the version")
     p = problem
     W, b = (torch.tensor(array, requires_grad=True) for array in (p.W, p.b))
     Y = torch.tensor(p.Y)
-    Z = Y @ W + b
-    X = torch.relu(Z) if p.name == "ReLU" else torch.where(Z.abs() >= LAM, Z, torch.zeros_like(Z))
+    X = encode_in_torch(p.name, Y @ W + b)
     value = (Y - X @ W.T).pow(2).sum(dim=1).mean() / 2
     value.backward()
     found = gradient(p.W, p.b, p.Y, p.activation)
@@ -122,16 +163,16 @@ def test_gradient_against_automatic_differentiation(problem, route):
 
 def test_wrong_formulas_would_be_noticed(problem):
     p = problem
-    found = gradient(p.W, p.b, p.Y, p.activation)
+    weights, bias = reference(p, p.W, p.b, p.Y, p.X)
     residuals = p.Y - p.X @ p.W.T
     decoder_only = -residuals.T @ p.X / len(p.Y)  # without the term of y W_i^T
-    encoder_only = found.weights - decoder_only
-    no_samples_mean = found.weights * len(p.Y)
-    for wrong in (-found.weights, decoder_only, encoder_only, no_samples_mean):
+    encoder_only = weights - decoder_only
+    no_samples_mean = weights * len(p.Y)
+    for wrong in (-weights, decoder_only, encoder_only, no_samples_mean):
         with pytest.raises(AssertionError, match="off by"):
-            assert_close(wrong, naive.gradient(p.W, p.b, p.Y, p.X != 0, p.X)[0], 0.01)
+            assert_close(wrong, weights, 0.01)
     with pytest.raises(AssertionError, match="off by"):
-        assert_close(-found.bias, naive.gradient(p.W, p.b, p.Y, p.X != 0, p.X)[1], 0.01)
+        assert_close(-bias, bias, 0.01)
 
 
 def test_both_routes_are_taken_and_agree(problem, monkeypatch):
@@ -152,7 +193,7 @@ def test_both_routes_are_taken_and_agree(problem, monkeypatch):
 def test_few_samples(problem, route, n_samples):
     p = problem
     Y, X = p.Y[:n_samples], p.X[:n_samples]
-    assert_close(gradient(p.W, p.b, Y, p.activation).weights, naive.gradient(p.W, p.b, Y, X != 0, X)[0], ROUND_OFF)
+    assert_close(gradient(p.W, p.b, Y, p.activation).weights, reference(p, p.W, p.b, Y, X)[0], ROUND_OFF)
 
 
 def test_silent_units_leave_the_whole_sample_as_loss(route):
@@ -192,19 +233,143 @@ def test_single_precision_is_kept(problem, route):
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0], ids=["dense", "sparse"])
-def test_same_bits_for_any_number_of_threads(set_threads, monkeypatch, share):
+@pytest.mark.parametrize("name", ["hard threshold", "group shrinkage"])
+def test_same_bits_for_any_number_of_threads(set_threads, monkeypatch, share, name):
     monkeypatch.setattr(autoencoder, "DENSE_SHARE", share)
     rng = np.random.default_rng(1)
     W, Y = rng.standard_normal((100, 150)) / 10, rng.standard_normal((8 * 300, 100))
+    activation = HardThreshold(1.5) if name == "hard threshold" else GroupShrinkage(2.8, make_groups(150, group_size=3))
     found = []
     for n_threads in (1, 2, 4):
         set_threads(n_threads)
         with threadpool_limits(n_threads):
-            found.append(gradient(W, -0.5, Y, HardThreshold(1.5)))
+            found.append(gradient(W, -0.5, Y, activation))
     assert 0 < found[0].activity.min() and found[0].activity.max() < 0.3
     for other in found[1:]:
         for first, second in zip(found[0], other, strict=True):
             assert np.array_equal(first, second)
+
+
+# Group shrinkage ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pairs():
+    """One sample and three groups of two atoms, of which two are active."""
+    rng = np.random.default_rng(42)
+    W, y = rng.standard_normal((8, 6)) / np.sqrt(8), 3 * rng.standard_normal(8)
+    return W, y, GroupShrinkage(1.0, make_groups(6, group_size=2))
+
+
+def test_recorded_values(pairs, route):
+    W, y, shrink = pairs
+    x = encode(W, 0.0, y[None], shrink)[0]
+    recorded = np.array([0.3454095992, 0.1306898297, 0, 0, -1.5905382192, -1.9722041781])
+    assert np.abs(x - recorded).max() < 1e-10
+    exact, approximate = (gradient(W, 0.0, y[None], shrink, rank_one=share) for share in (1, 0))
+    assert abs(exact.loss - 11.6211697180) < 1e-10 and approximate.loss == exact.loss
+    exact, approximate = exact.weights, approximate.weights
+    norms = np.linalg.norm(exact), np.linalg.norm(approximate)
+    cosine, error = np.vdot(exact, approximate) / (norms[0] * norms[1]), np.linalg.norm(exact - approximate) / norms[0]
+    found = [*norms, cosine, error, exact[0, 0], approximate[0, 0]]
+    recorded = [18.4328410123, 14.5312851761, 0.9297178770, 0.3944785223, -3.2694174030, -0.9093059205]
+    assert np.abs(np.subtract(found, recorded)).max() < 1e-9
+
+
+def test_the_diagonal_of_the_jacobian_is_not_enough(pairs):
+    # equation (23) as printed has the derivative of the activation entry by entry
+    W, y, shrink = pairs
+    z = W.T @ y
+    residual = y - W @ shrink(z)
+    diagonal = np.array([shrink.jacobian_product(z, e)[i] for i, e in enumerate(np.eye(6))])
+    printed = -np.outer(residual, shrink(z)) - np.outer(y, diagonal * (W.T @ residual))
+    exact = gradient(W, 0.0, y[None], shrink).weights
+    assert abs(np.linalg.norm(printed) - 17.6911218491) < 1e-9
+    assert np.linalg.norm(printed - exact) > 0.05 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("name", ["group shrinkage", "soft threshold"])
+def test_approximation_is_equation_51(name, route):
+    rng = np.random.default_rng(2)
+    W, Y = rng.standard_normal((6, 9)) / 2, rng.standard_normal((30, 6))
+    total = np.zeros_like(W)
+    for y in Y:
+        z, tau = W.T @ y, np.zeros(9)
+        for group in [[i] for i in range(9)] if name == "soft threshold" else LISTED:
+            tau[group] = max(1 - LAM / np.linalg.norm(z[group]), 0)
+        left = np.outer(y, y) - W @ np.diag(tau) @ W.T @ np.outer(y, y)
+        total -= (left + left.T) @ W * tau / len(Y)
+    assert np.count_nonzero(total) == total.size
+    assert_close(gradient(W, 0.0, Y, ACTIVATIONS[name], rank_one=0).weights, total, ROUND_OFF)
+
+
+@pytest.mark.parametrize("name", SHRINKING)
+def test_share_of_the_rank_one_part_interpolates(name, route):
+    rng = np.random.default_rng(3)
+    W, b, Y = rng.standard_normal((6, 9)) / 2, rng.standard_normal(9) / 5, rng.standard_normal((20, 6))
+    none, some, whole = (gradient(W, b, Y, ACTIVATIONS[name], rank_one=share) for share in (0, 0.3, 1))
+    assert np.abs(whole.weights - none.weights).max() > 0.05 * np.abs(whole.weights).max()
+    assert_close(some.weights, 0.7 * none.weights + 0.3 * whole.weights, ROUND_OFF)
+    assert_close(some.bias, 0.7 * none.bias + 0.3 * whole.bias, ROUND_OFF)
+    groups = [[i] for i in range(9)] if name == "soft threshold" else LISTED
+    by_definition = naive.shrinkage_gradient(W, b, Y, LAM, groups, name == "nonnegative shrinkage", 0.3)
+    assert_close(some.weights, by_definition[0], ROUND_OFF)
+    assert some.loss == whole.loss and np.array_equal(some.activity, whole.activity)
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_the_share_is_of_no_effect_on_activations_that_are_linear_where_active(name):
+    rng = np.random.default_rng(3)
+    W, Y = rng.standard_normal((6, 9)) / 2, rng.standard_normal((20, 6))
+    none, whole = (gradient(W, 0.1, Y, ACTIVATIONS[name], rank_one=share).weights for share in (0, 1))
+    assert np.array_equal(none, whole)
+
+
+def test_loss_does_not_see_rotations_within_groups_and_its_gradient_turns_along(route):
+    rng = np.random.default_rng(4)
+    n, n_groups, d = 20, 6, 3
+    W, Y = rng.standard_normal((n, n_groups * d)) / 3, rng.standard_normal((50, n))
+    shrink = GroupShrinkage(1.5, make_groups(n_groups * d, group_size=d))
+    Q = block_diag(*(np.linalg.qr(rng.standard_normal((d, d)))[0] for _ in range(n_groups)))
+    turned = W @ Q
+    assert np.linalg.norm(turned - W) > 1
+    assert_close(loss(turned, 0.0, Y, shrink), loss(W, 0.0, Y, shrink), ROUND_OFF)
+    for share in (1.0, 0.0):
+        before, after = (gradient(matrix, 0.0, Y, shrink, rank_one=share).weights for matrix in (W, turned))
+        assert_close(after, before @ Q, ROUND_OFF)
+        for g in range(n_groups):  # no step along the gradient turns a group
+            group = shrink.groups[g]
+            product = W[:, group].T @ before[:, group]
+            assert np.abs(product - product.T).max() <= ROUND_OFF * np.abs(product).max()
+    entrywise = GroupShrinkage(0.8, make_groups(n_groups * d, group_size=1))
+    slopes = gradient(W, 0.0, Y, entrywise).weights
+    assert abs(loss(turned, 0.0, Y, entrywise) / loss(W, 0.0, Y, entrywise) - 1) > 0.01
+    product = W[:, :d].T @ slopes[:, :d]
+    assert np.abs(product - product.T).max() > 0.01 * np.abs(product).max()
+
+
+def test_zero_entries_of_an_active_group_pass_overlaps_back(route):
+    # the first group has the code (1, 0), and its second column sees the residual through the second group
+    W = np.array([[1.0, 0, 0.6, 0], [0, 1, 0, 0], [0, 0.8, 0.8, 0], [0, 0, 0, 1]])
+    shrink = GroupShrinkage(1.0, make_groups(4, group_size=2))
+    Y = np.array([[2.0, 0, 0, 0]])
+    x = encode(W, 0.0, Y, shrink)[0]
+    assert x[0] and x[1] == 0 and x[2] and x[3] == 0
+    weights, bias = naive.shrinkage_gradient(W, 0.0, Y, 1.0, [[0, 1], [2, 3]])
+    assert bias[1] != 0
+    found = gradient(W, 0.0, Y, shrink)
+    assert_close(found.weights, weights, ROUND_OFF)
+    assert_close(found.bias, bias, ROUND_OFF)
+    assert found.activity.tolist() == [1, 0, 1, 0]
+
+
+def test_without_threshold_it_is_the_linear_autoencoder(route):
+    rng = np.random.default_rng(5)
+    W, Y = rng.standard_normal((5, 4)) / 2, rng.standard_normal((10, 5))
+    second = Y.T @ Y / 10
+    left = (np.eye(5) - W @ W.T) @ second
+    found = gradient(W, 0.0, Y, GroupShrinkage(0.0, make_groups(4, group_size=2))).weights
+    assert_close(found, -(left + left.T) @ W, ROUND_OFF)
 
 
 # On the true support --------------------------------------------------------------------------------------------------
@@ -253,22 +418,30 @@ def test_on_the_support_by_definition(planted, route):
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize(("entry", "value"), [(np.nan, "nan"), (np.inf, "(nan|inf)"), (1e200, "(nan|inf)")])
 def test_samples_that_are_not_finite_or_too_large(route, name, entry, value):
-    Y = np.random.default_rng(0).standard_normal((20, 4))
+    Y = np.random.default_rng(0).standard_normal((20, 9))
     Y[13, 2] = entry
     message = f"^the loss is {value}: samples or weights are not finite, or have grown too large$"
     with pytest.raises(FloatingPointError, match=message):
-        gradient(np.eye(4), -0.5, Y, ACTIVATIONS[name])
+        gradient(np.eye(9), -0.5, Y, ACTIVATIONS[name])
 
 
 W, Y = np.ones((4, 3)), np.ones((5, 4))
-SHRINKAGE = GroupShrinkage(0.1, make_groups(3, group_size=1))
 
 
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: gradient(W, 0, Y, SHRINKAGE), TypeError, "activation must be ReLU or HardThreshold, linear where act"),
-        (lambda: gradient(W, 0, Y, np.tanh), TypeError, "activation must be ReLU or HardThreshold, linear where"),
+        (
+            lambda: gradient(W, 0, Y, np.tanh),
+            TypeError,
+            "activation must be ReLU, HardThreshold or GroupShrinkage",
+        ),
+        (lambda: gradient(W, 0, Y, ReLU(), rank_one=2), ValueError, "rank_one must lie in [0, 1]; got 2"),
+        (
+            lambda: gradient(W, 0, Y, ACTIVATIONS["soft threshold"]),
+            ValueError,
+            "the last axis must run over the 9 at",
+        ),
         (lambda: gradient(W * np.nan, 0, Y, ReLU()), ValueError, "W must have finite entries; got 12 that are not"),
         (lambda: gradient(W, 0, Y.T, ReLU()), ValueError, "Y must be a matrix of shape (any, 4); got shape (4, 5)"),
         (lambda: gradient(W, np.ones(4), Y, ReLU()), ValueError, "b must be a number or have shape (3,); got shape (4"),

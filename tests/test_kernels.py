@@ -39,16 +39,76 @@ def threshold():
     return (z, 0.7, np.empty_like(z)), lambda z, lam, x: x, np.vectorize(naive.hard_threshold)(z, 0.7)
 
 
-def sums():
-    rng = np.random.default_rng(0)
-    W, Y = rng.standard_normal((5, 8)), rng.standard_normal((30, 5))
+GROUPS = [[6], [0, 5, 3], [7, 1], [2, 4]]
+INDICES, PTR = np.array([6, 0, 5, 3, 7, 1, 2, 4]), np.array([0, 1, 4, 6, 8])
+LABELS = np.array([1, 2, 3, 1, 3, 1, 0, 2])
+
+
+def shrinkage():
+    Z = np.random.default_rng(0).standard_normal((20, 8))
+    expected = np.array([naive.group_shrinkage(z, 1.2, GROUPS) for z in Z])
+    assert 0 < np.count_nonzero(expected) < expected.size
+    return (Z, 1.2, LABELS, INDICES, PTR, np.zeros_like(Z)), lambda *arrays: arrays[-1], expected
+
+
+def group_lists():
+    """Codes with some active groups, and the lists of these."""
+    X = shrinkage()[2]
+    X[2, 5] = 0  # an active group of which an entry is zero
+    X[4] = 0  # a sample without any
+    lists = naive.list_groups(X, GROUPS)
+    assert 5 in lists[2] and [] in lists
+    return X, lists, np.array([atom for atoms in lists for atom in atoms]), np.cumsum([len(atoms) for atoms in lists])
+
+
+def listing(room):
+    X, _, atoms, ends = group_lists()
+    expected = np.append(atoms, ends)
+    if room < len(atoms):
+        full = np.searchsorted(ends, room, side="right")  # the sample whose list does not fit
+        expected = np.concatenate([atoms[:room], ends[: full + 1], np.zeros(len(X) - full - 2), ends[[full]]])
+    arrays = (X, LABELS, INDICES, PTR, np.full(min(room, len(atoms)), -1), np.zeros(len(X), dtype=np.int64))
+    return arrays, lambda *arrays: np.concatenate(arrays[-2:]), expected
+
+
+def pulling():
+    X, lists, atoms, ends = group_lists()
+    v = np.random.default_rng(1).standard_normal(len(atoms))
+    expected, entries = [], iter(v)
+    for x, listed in zip(X, lists, strict=True):
+        full = np.zeros(8)
+        full[listed] = [next(entries) for _ in listed]
+        # the code is the shrinkage of itself prolonged by lam
+        norms = {i: np.linalg.norm(x[group]) for group in GROUPS for i in group}
+        z = np.array([x[i] * (1 + 1.2 / norms[i]) if norms[i] else 0 for i in range(8)])
+        expected += list((naive.shrinkage_jacobian(z, 1.2, GROUPS, 0.7) @ full)[listed])
+    rows = np.repeat(np.arange(len(X)), [len(listed) for listed in lists])
+    arrays = (X[rows, atoms], v, LABELS[atoms], ends, 1.2, 0.7, np.zeros((2, 4)), np.zeros_like(v))
+    return arrays, lambda *arrays: np.append(arrays[-1], arrays[-2]), np.append(expected, np.zeros(8))
+
+
+def overlaps():
+    X, lists, atoms, ends = group_lists()
+    rng = np.random.default_rng(1)
+    W, Y = rng.standard_normal((5, 8)), rng.standard_normal((20, 5))
     U, gram = Y @ W, W.T @ W
-    X = np.where(np.abs(U) > 2.5, U, 0)
-    assert 0 < np.count_nonzero(X) < X.size / 2
-    start = [rng.standard_normal(shape) for shape in ((8, 5), (8, 8), 8, 8, 1)]  # the kernel adds to what is there
-    added = naive.add_sparse(Y, U, X, gram)
+    x, c, explained = naive.overlaps(U, X, gram, lists)
+    arrays = (U, X, gram, atoms, ends, np.zeros_like(x), np.zeros_like(c), np.array([3.0]))
+    return arrays, lambda *arrays: np.concatenate(arrays[-3:]), np.concatenate([x, c, [3.0 - explained]])
+
+
+def sums():
+    _, lists, atoms, ends = group_lists()
+    rng = np.random.default_rng(2)
+    Y, (x, weights) = rng.standard_normal((20, 5)), rng.standard_normal((2, len(atoms)))
+    start = [rng.standard_normal(shape) for shape in ((8, 5), (8, 8), 1)]  # the kernel adds to what is there
+    added = naive.add_sparse(Y, lists, x, weights, 8)
     expected = np.concatenate([(before + part).ravel() for before, part in zip(start, added, strict=True)])
-    return (Y, U, X, gram, *start), lambda *arrays: np.concatenate([part.ravel() for part in arrays[4:]]), expected
+    return (
+        (Y, atoms, ends, x, weights, *start),
+        lambda *arrays: np.concatenate([a.ravel() for a in arrays[5:]]),
+        expected,
+    )
 
 
 def errors(signed):
@@ -68,13 +128,28 @@ def transform():
     return (v,), lambda v: v, naive.hadamard(v)
 
 
+def extremes():
+    codes = SparseCoding(np.eye(6), k=2).draw_codes(30, 0)
+    Z = np.random.default_rng(1).standard_normal((30, 6))
+    groups = [[0, 4], [1, 2, 5], [3]]
+    expected = np.concatenate(naive.norm_extremes(Z, codes.toarray(), groups))
+    indices, ptr = np.array([0, 4, 1, 2, 5, 3]), np.array([0, 2, 5, 6])
+    arrays = (Z, indices, ptr, codes.indptr, codes.indices, np.full(30, np.inf), np.zeros(30))
+    return arrays, lambda *arrays: np.concatenate(arrays[-2:]), expected
+
+
 # For each kernel: its arguments, what to look at when it has run on them, and what that must be
 CASES = {
     "generative._make_distinct": [distinct],
     "activations._hard_threshold": [threshold],
+    "activations._shrink_groups": [shrinkage],
+    "activations._fill_list": [lambda: listing(1000), lambda: listing(10)],
+    "activations._pull_back_groups": [pulling],
+    "autoencoder._overlaps": [overlaps],
     "autoencoder._add_sparse": [sums],
     "code_consistency._count_errors": [lambda: errors(True), lambda: errors(False)],
     "code_consistency._fast_hadamard": [transform],
+    "group_support_recovery._write_extremes": [extremes],
 }
 every_case = pytest.mark.parametrize(
     ("kernel", "case"), [(kernel, case) for kernel, cases in CASES.items() for case in cases]

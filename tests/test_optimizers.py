@@ -8,8 +8,8 @@ import pytest
 from tolerances import ITERATED, ROUND_OFF, assert_close, assert_mean
 
 from aedyn import autoencoder, optimizers
-from aedyn.activations import HardThreshold, ReLU
-from aedyn.dictionaries import match_columns, orthonormal_dictionary, perturb, random_dictionary
+from aedyn.activations import GroupShrinkage, HardThreshold, ReLU
+from aedyn.dictionaries import make_groups, match_columns, orthonormal_dictionary, perturb, random_dictionary
 from aedyn.generative import MixtureOfGaussians, NonnegativeSparse
 from aedyn.optimizers import adam, constant_bias, normalized_descent, shrinking_bias, streamed_descent
 
@@ -245,6 +245,55 @@ def test_adam_against_torch(problem):
     assert_close(history.losses, np.array(losses), ITERATED)
 
 
+@pytest.mark.parametrize("normalized", [True, False])
+def test_adam_on_all_samples_takes_them_as_they_are(problem, normalized, monkeypatch):
+    W, b, Y = problem
+    seen, whole = [], autoencoder.gradient
+    monkeypatch.setattr(
+        autoencoder, "gradient", lambda W, b, Y, *rest, **options: seen.append(Y) or whole(W, b, Y, *rest)
+    )
+    options = {"rate": 0.05, "batch_size": None, "n_epochs": 6, "normalized": normalized}
+    history = adam(2 * W, b, Y, ReLU(), watch=np.copy, **options)
+    assert len(seen) == 6 and all(np.shares_memory(batch, Y) and batch.shape == Y.shape for batch in seen)
+    assert_close(history.weights, naive.adam(2 * W, b, [Y] * 6, naive.relu, 0.05, normalized=normalized), ITERATED)
+    assert len(history.watched) == 7 and np.array_equal(history.watched[-1], history.weights)
+    assert_close(history.watched[0], (1 if normalized else 2) * W, ROUND_OFF)
+    assert (np.ptp(np.linalg.norm(history.weights, axis=0)) < ROUND_OFF) == normalized
+
+
+@pytest.mark.parametrize("nonnegative", [False, True])
+def test_raw_adam_on_group_shrinkage_against_torch(nonnegative):
+    torch = pytest.importorskip("torch", reason="torch is not installed; requirements-torch.txt names the version")
+    rng = np.random.default_rng(5)
+    W, Y = rng.standard_normal((6, 8)), rng.standard_normal((30, 6))
+    shrink = GroupShrinkage(1.5, make_groups(8, group_size=2), nonnegative)
+    weights, samples = torch.tensor(W, requires_grad=True), torch.tensor(Y)
+    optimizer = torch.optim.Adam([weights], lr=0.01)
+    losses = []
+    for _ in range(20):
+        optimizer.zero_grad()
+        Z = samples @ weights
+        Z = (Z.relu() if nonnegative else Z).reshape(30, 4, 2)
+        norms = Z.square().sum(dim=2, keepdim=True).clamp(min=1e-9).sqrt()
+        value = (samples - (Z * (1 - 1.5 / norms).relu()).reshape(30, 8) @ weights.T).pow(2).sum(dim=1).mean() / 2
+        value.backward()
+        losses.append(value.item())
+        optimizer.step()
+    history = adam(W, 0.0, Y, shrink, rate=0.01, batch_size=None, n_epochs=20, normalized=False)
+    assert_close(history.weights, weights.detach().numpy(), ITERATED)
+    assert_close(history.losses, np.array(losses), ITERATED)
+    assert 0.1 < history.activity.mean() < 0.9 and losses[-1] < 0.9 * losses[0]
+    other = adam(W, 0.0, Y, shrink, rate=0.01, batch_size=None, n_epochs=20, normalized=False, rank_one=0)
+    assert not np.allclose(other.weights, history.weights, atol=1e-3)
+
+
+def test_adam_works_in_the_precision_of_the_samples(problem):
+    W, b, Y = problem
+    for dtype in (np.float32, np.float64):
+        assert adam(W, 0.0, Y.astype(dtype), ReLU(), rng=0).weights.dtype == dtype
+        assert adam(W, 0.0, Y.astype(dtype), ReLU(), batch_size=None, normalized=False).weights.dtype == dtype
+
+
 def test_same_seed_same_bits_and_another_seed_others(problem):
     W, b, Y = problem
     first, again, other = (adam(W, b, Y, ReLU(), rng=rng, batch_size=4) for rng in (1, np.random.default_rng(1), 2))
@@ -322,6 +371,10 @@ EYE = np.eye(3)
         (lambda: descend(Y=EYE[:, :2]), "Y must be a matrix of shape (any, 3); got shape (3, 2)"),
         (lambda: adam(EYE, 0, EYE, ReLU(), rng=0, batch_size=0), "batch_size must be a whole number at least 1; got 0"),
         (lambda: adam(EYE, 0, EYE, ReLU(), rng=0, n_epochs=1.5), "n_epochs must be a whole number at least 1; got 1.5"),
+        (
+            lambda: adam(EYE, 0, EYE, ReLU()),
+            "give rng, which shuffles the samples, or batch_size=None, for all of them",
+        ),
         (lambda: adam(EYE, 0, EYE * np.nan, ReLU(), rng=0), "Y must have finite entries; got 9 that are not"),
     ],
 )
