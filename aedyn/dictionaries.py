@@ -286,6 +286,33 @@ def coherence(A):
     return float(gram.max())
 
 
+def block_norms(W, A, groups):
+    """Spectral norms of the inner products of every group of weights with every group of atoms.
+
+    Parameters
+    ----------
+    W, A : array_like, shape (n, m)
+        Weights and dictionary.
+    groups : Groups
+        Groups of one size.
+
+    Returns
+    -------
+    ndarray, shape (n_groups, n_groups)
+        Entry (g, h) is the norm of ``W[:, groups[g]].T @ A[:, groups[h]]``.
+
+    Raises
+    ------
+    ValueError
+        When the groups differ in size, or are of another number of atoms.
+    """
+    A = check_matrix("A", A)
+    W = check_matrix("W", W, *A.shape)
+    d = _common_size(groups, A.shape[1], "block norms are")
+    overlaps = (W.T @ A)[np.ix_(groups.indices, groups.indices)].reshape(len(groups), d, len(groups), d)
+    return np.array([np.linalg.norm(rows, 2, axis=(0, 2)) for rows in overlaps])
+
+
 def block_coherence(A, groups):
     """Largest spectral norm of the inner products of two different groups, over the group size.
 
@@ -307,14 +334,18 @@ def block_coherence(A, groups):
         When the groups differ in size, for which the paper has no definition, or are of another number of atoms.
     """
     A = check_unit_columns("A", A)
-    if len(groups.indices) != A.shape[1]:
-        raise ValueError(f"groups must be of the {A.shape[1]} columns of A; got groups of {len(groups.indices)}")
+    d = _common_size(groups, A.shape[1], "block coherence is")
+    norms = block_norms(A, A, groups)
+    np.fill_diagonal(norms, 0)
+    return float(norms.max() / d)
+
+
+def _common_size(groups, m, what):
+    if len(groups.indices) != m:
+        raise ValueError(f"groups must be of the {m} columns of A; got groups of {len(groups.indices)}")
     if len(set(groups.sizes)) != 1:
-        raise ValueError(f"block coherence is defined for groups of one size; got sizes {groups.sizes}")
-    d = groups.sizes[0]
-    gram = A.T @ A
-    pairs = ((g, h) for g in range(len(groups)) for h in range(g))
-    return max((np.linalg.norm(gram[np.ix_(groups[g], groups[h])], 2) / d for g, h in pairs), default=0.0)
+        raise ValueError(f"{what} defined for groups of one size; got sizes {groups.sizes}")
+    return groups.sizes[0]
 
 
 @dataclass(frozen=True, eq=False)
