@@ -27,17 +27,18 @@ export PATH := $(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 MAKEFLAGS += -j$(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
 
-.PHONY: help book serve test lint lock clean force
+.PHONY: help book serve test results lint lock clean force
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make book    execute the chapters and build the book   (_build/html/index.html)'
-	@echo '             SETTING=smoke for small sizes, AEDYN_DATA=folder for the MNIST files'
-	@echo 'make serve   show the book at http://localhost:8000'
-	@echo 'make test    run all tests: compiled, without the compiler, with bounds checks'
-	@echo 'make lint    check code, text and notebooks for style and spelling'
-	@echo 'make lock    pin the newest versions in requirements.txt'
-	@echo 'make clean   remove all that was built; the environment .venv stays'
+	@echo 'make book     execute the chapters and build the book   (_build/html/index.html)'
+	@echo '              SETTING=smoke for small sizes, AEDYN_DATA=folder for the MNIST files'
+	@echo 'make serve    show the book at http://localhost:8000'
+	@echo 'make test     run all tests: compiled, without the compiler, with bounds checks'
+	@echo 'make results  make the stored results of long runs that are missing (an hour for all of them)'
+	@echo 'make lint     check code, text and notebooks for style and spelling'
+	@echo 'make lock     pin the newest versions in requirements.txt'
+	@echo 'make clean    remove all that was built; the environment .venv stays'
 
 # The environment ------------------------------------------------------------------------------------------------------
 
@@ -100,6 +101,10 @@ test: $(ready) $(torch)
 	@NUMBA_DISABLE_JIT=1 pytest tests --ignore=tests/book
 	@echo '== 3 of 3: compiled with bounds checks'
 	@NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/_build/numba pytest tests --ignore=tests/book
+
+# Results that take too long for every build; they come with the package, and a chapter finds them by their inputs.
+results: $(ready)
+	@python -m aedyn.group_simulation
 
 lint: $(ready)
 	@pytest -q tests/book/test_text.py

@@ -7,6 +7,7 @@ from functools import partial
 from itertools import repeat
 
 import numpy as np
+from numba import njit
 from tqdm import tqdm
 
 from aedyn import autoencoder
@@ -213,10 +214,9 @@ def adam(
         mean, square = np.zeros_like(W), np.zeros_like(W)
         for step, batch in enumerate(tqdm(batches, total=n_steps, disable=not progress, desc="Adam"), start=1):
             gradient = autoencoder.gradient(W, b, batch, activation, rank_one=rank_one)
-            mean += (1 - beta1) * (gradient.weights - mean)
-            square += (1 - beta2) * (gradient.weights**2 - square)
-            corrected = mean / (1 - beta1**step)
-            W = _step(W, rate * corrected / (np.sqrt(square / (1 - beta2**step)) + 1e-8), project)
+            change = np.empty_like(W)
+            _adam_change(gradient.weights, mean, square, rate, beta1, beta2, step, change)
+            W = _step(W, change, project)
             yield gradient, W
 
     return _run(project(W).astype(Y.dtype), steps, watch)
@@ -272,3 +272,15 @@ def _status(recent):
     if moves[0] <= STILL:
         return "converged"
     return "cycling" if min(moves) <= CLOSED * moves[0] else "finished"
+
+
+@njit(cache=True)
+def _adam_change(gradient, mean, square, rate, beta1, beta2, step, change):
+    """Update the running means of the gradient and of its square, and write what Adam takes off the weights."""
+    size, weight = rate / (1 - beta1**step), 1 / (1 - beta2**step)
+    for i in range(gradient.shape[0]):
+        for j in range(gradient.shape[1]):
+            g = gradient[i, j]
+            mean[i, j] += (1 - beta1) * (g - mean[i, j])
+            square[i, j] += (1 - beta2) * (g * g - square[i, j])
+            change[i, j] = size * mean[i, j] / (np.sqrt(weight * square[i, j]) + 1e-8)

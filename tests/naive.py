@@ -183,10 +183,17 @@ def adam(W, b, batches, activate, rate, beta1=0.9, beta2=0.999, normalized=True)
     for t, Y in enumerate(batches, start=1):
         X = encode(W, b, Y, activate)
         g = gradient(W, b, Y, X != 0, X)[0]
-        mean = beta1 * mean + (1 - beta1) * g
-        square = beta2 * square + (1 - beta2) * g * g
-        W = project(W - rate * (mean / (1 - beta1**t)) / (np.sqrt(square / (1 - beta2**t)) + 1e-8))
+        mean, square, change = adam_change(g, mean, square, rate, beta1, beta2, t)
+        W = project(W - change)
     return W
+
+
+def adam_change(gradient, mean, square, rate, beta1, beta2, step):
+    """Running means after a step, and what Kingma and Ba's algorithm 1 takes off the weights."""
+    mean = beta1 * mean + (1 - beta1) * gradient
+    square = beta2 * square + (1 - beta2) * gradient**2
+    corrected, spread = mean / (1 - beta1**step), np.sqrt(square / (1 - beta2**step))
+    return mean, square, rate * corrected / (spread + 1e-8)
 
 
 # Code consistency -----------------------------------------------------------------------------------------------------

@@ -138,6 +138,14 @@ def extremes():
     return arrays, lambda *arrays: np.concatenate(arrays[-2:]), expected
 
 
+def adam_change():
+    gradient, mean, square = np.random.default_rng(4).standard_normal((3, 6, 5))
+    square *= square
+    expected = naive.adam_change(gradient, mean, square, 0.1, 0.9, 0.99, 3)
+    arrays = (gradient, mean, square, 0.1, 0.9, 0.99, 3, np.zeros_like(gradient))
+    return arrays, lambda *arrays: np.array([arrays[1], arrays[2], arrays[-1]]), np.array(expected)
+
+
 # For each kernel: its arguments, what to look at when it has run on them, and what that must be
 CASES = {
     "generative._make_distinct": [distinct],
@@ -150,6 +158,7 @@ CASES = {
     "code_consistency._count_errors": [lambda: errors(True), lambda: errors(False)],
     "code_consistency._fast_hadamard": [transform],
     "group_support_recovery._write_extremes": [extremes],
+    "optimizers._adam_change": [adam_change],
 }
 every_case = pytest.mark.parametrize(
     ("kernel", "case"), [(kernel, case) for kernel, cases in CASES.items() for case in cases]
