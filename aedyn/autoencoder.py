@@ -5,6 +5,7 @@ With weights W of shape (n, m) and bias b, a sample y has pre-activation :math:`
 """
 
 from itertools import combinations_with_replacement
+from threading import local
 from typing import NamedTuple
 
 import numpy as np
@@ -187,8 +188,8 @@ def _average(W, Y, activation, rank_one, encode_block):
     (n, m), n_samples = W.shape, len(Y)
     gram = _gram(W)
     chunks = _pieces(n_samples, _chunk_rows(n, m))
-    signals = np.zeros((len(chunks), m, n), np.result_type(W, Y))
-    moments = np.zeros((len(chunks), m, m), signals.dtype)
+    signals = _scratch("signals", (len(chunks), m, n), np.result_type(W, Y))
+    moments = _scratch("moments", (len(chunks), m, m), signals.dtype)
 
     def sum_chunk(chunk, signal, moment):
         sums = _Sums(signal, moment)
@@ -227,6 +228,18 @@ def _pieces(total, least):
     return [slice(total * k // count, total * (k + 1) // count) for k in range(count)]
 
 
+_kept = local()
+
+
+def _scratch(name, shape, dtype):
+    """Array of any content that the thread keeps for its next call: new memory costs a fifth of a large gradient."""
+    array = getattr(_kept, name, None)
+    if array is None or array.shape != shape or array.dtype != dtype:
+        array = np.empty(shape, dtype)
+        setattr(_kept, name, array)
+    return array
+
+
 def _gram(W):
     """Inner products of the columns of W; of two that mirror each other one block is computed."""
     gram = np.empty((W.shape[1], W.shape[1]), W.dtype)
@@ -246,6 +259,8 @@ class _Sums:
     def __init__(self, signal, moment):
         self.signal = signal  # of (x_i + (J c)_i) y, shape (m, n)
         self.moment = moment  # of x x^T
+        signal.fill(0)
+        moment.fill(0)
         self.pulled = np.zeros(len(signal))  # of (J c)_i
         self.active = np.zeros(len(signal))  # of 1{x_i != 0}
         self.squares = np.zeros(1)  # of |y - Wx|^2

@@ -211,10 +211,9 @@ def adam(
     batches, n_steps = _batches(Y, batch_size, rng, n_epochs)
 
     def steps(W):
-        mean, square = np.zeros_like(W), np.zeros_like(W)
+        mean, square, change = np.zeros_like(W), np.zeros_like(W), np.empty_like(W)
         for step, batch in enumerate(tqdm(batches, total=n_steps, disable=not progress, desc="Adam"), start=1):
             gradient = autoencoder.gradient(W, b, batch, activation, rank_one=rank_one)
-            change = np.empty_like(W)
             _adam_change(gradient.weights, mean, square, rate, beta1, beta2, step, change)
             W = _step(W, change, project)
             yield gradient, W

@@ -10,7 +10,7 @@ from harness import compare
 from aedyn.group_problem import Simulation, draw
 from aedyn.optimizers import adam
 
-N_EPOCHS = 3
+N_EPOCHS = 10  # of 300: what a run does once is spread over them
 SIMULATION = Simulation(correlation=0.5)
 
 
