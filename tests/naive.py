@@ -405,3 +405,159 @@ def support_agreement(codes, found, size):
         active += len(right)
         false += len(seen - right)
     return exact / len(codes), hits / active, false / len(codes)
+
+
+# Weight-tied ----------------------------------------------------------------------------------------------------------
+
+
+def tied_output(W, x):
+    d, m = W.shape
+    return sum((relu(sum(W[a, r] * x[a] for a in range(d))) * W[:, r] for r in range(m)), np.zeros(d)) / m
+
+
+def tied_gradient(W, X):
+    """Unit by unit and sample by sample; a unit at 0 is active."""
+    gradient = np.zeros_like(W)
+    for x in X:
+        error = x - tied_output(W, x)
+        for r in range(W.shape[1]):
+            w = W[:, r]
+            gradient[:, r] -= ((w @ x >= 0) * (error @ w) * x + relu(w @ x) * error) / W.shape[1]
+    return gradient
+
+
+# Unfolded networks ----------------------------------------------------------------------------------------------------
+
+
+def sparse_group_proximal(v, entry, group, groups, nonnegative=False):
+    """Minimiser of |x - v|^2 / 2 + entry |x|_1 + group sum_g |x_g|, over x >= 0 if so said: entries, then groups."""
+    h = np.array([max(z - entry, 0) if nonnegative else np.sign(z) * max(abs(z) - entry, 0) for z in v])
+    return group_shrinkage(h, group, groups)
+
+
+def sparse_group_pull_back(v, d, entry, group, groups, nonnegative=False):
+    """Jacobian of the above times d, and what raising each of the thresholds takes off d^T x."""
+    h = sparse_group_proximal(v, entry, 0.0, groups, nonnegative)
+    pulled = np.where(h != 0, shrinkage_jacobian(h, group, groups) @ d, 0)
+    directions = [h[g] / np.sqrt(h[g] @ h[g]) @ d[g] for g in groups if np.sqrt(h[g] @ h[g]) > group]
+    return pulled, np.sign(h) @ pulled, sum(directions)
+
+
+def unfolded_codes(W, y, network):
+    """Codes of the sample y after 0, 1, ..., T steps, by products with W itself."""
+    n, m = W.shape
+    groups = [list(g) for g in network.groups] if network.groups else [[i] for i in range(m)]
+    length = 1 / np.linalg.svd(W, compute_uv=False)[0] ** 2
+    scale = length if network.scaled else 1
+    x, z, t = np.zeros(m), np.zeros(m), 1.0
+    codes = [x]
+    for _ in range(network.n_steps):
+        v = z + length * W.T @ (y - W @ z)
+        new = sparse_group_proximal(
+            v, scale * network.entry_lam, scale * network.group_lam, groups, network.nonnegative
+        )
+        t_new = (1 + np.sqrt(1 + 4 * t**2)) / 2
+        z = new + (t - 1) / t_new * (new - x) if network.accelerated else new
+        x, t = new, t_new
+        codes.append(x)
+    return codes
+
+
+# Digit clusters -------------------------------------------------------------------------------------------------------
+
+
+def neighbour_matrix(Z, k):
+    """1 where one of two rows is among the k nearest of the other."""
+    squares = ((Z[:, None] - Z[None]) ** 2).sum(axis=2)
+    np.fill_diagonal(squares, np.inf)
+    nearest = np.argsort(squares, axis=1)[:, :k]
+    return np.array([[float(j in nearest[i] or i in nearest[j]) for j in range(len(Z))] for i in range(len(Z))])
+
+
+def modularity(A, labels):
+    ends, total = A.sum(axis=0), A.sum()
+    pairs = product(range(len(A)), repeat=2)
+    return sum(A[i, j] - ends[i] * ends[j] / total for i, j in pairs if labels[i] == labels[j]) / total
+
+
+def matched_accuracy(labels, digits, n):
+    """Best share of equal labels, over all ways to name clusters 0 to n - 1."""
+    return max(np.mean(np.array(names)[labels] == digits) for names in permutations(range(n)))
+
+
+def rand_index(first, second):
+    """The adjusted Rand index, by counting pairs."""
+    pairs = list(combinations(range(len(first)), 2))
+    a = np.array([first[i] == first[j] for i, j in pairs], float)
+    b = np.array([second[i] == second[j] for i, j in pairs], float)
+    expected = a.sum() * b.sum() / len(pairs)
+    return (a @ b - expected) / ((a.sum() + b.sum()) / 2 - expected)
+
+
+def mutual_information(labels, digits):
+    """Mutual information over the mean of the entropies."""
+    joint = np.array([[np.mean((labels == c) & (digits == d)) for d in set(digits)] for c in set(labels)])
+    entropies = [-sum(p * np.log(p) for p in shares if p) for shares in (joint.sum(0), joint.sum(1), joint.ravel())]
+    return (entropies[0] + entropies[1] - entropies[2]) / np.mean(entropies[:2])
+
+
+def separation(D, digits):
+    """Share of pairs of pairs, one of the same digit and one not, of which the former is closer; ties are halves."""
+    pairs = list(combinations(range(len(digits)), 2))
+    same = [D[i, j] for i, j in pairs if digits[i] == digits[j]]
+    different = [D[i, j] for i, j in pairs if digits[i] != digits[j]]
+    return np.mean([(s < d) + (s == d) / 2 for s in same for d in different])
+
+
+# Tangent kernels ------------------------------------------------------------------------------------------------------
+
+
+def tangent_kernels(W, A, X):
+    """d times the Jacobian of the outputs times its transpose, in the weights of the encoder and of the decoder."""
+    (n, d), m = X.shape, W.shape[1]
+    encoder, decoder = np.zeros((n, d, d, m)), np.zeros((n, d, d, m))
+    for i, a, r in product(range(n), range(d), range(m)):
+        z = sum(W[c, r] * X[i, c] for c in range(d))
+        if z >= 0:
+            encoder[i, a, :, r] = A[a, r] * X[i] / np.sqrt(m * d)
+            decoder[i, a, a, r] = z / np.sqrt(m * d)
+    return [d * jacobian.reshape(n * d, -1) @ jacobian.reshape(n * d, -1).T for jacobian in (encoder, decoder)]
+
+
+def common_bits(rows, i, j, masks):
+    """How many bits two of the rows and a mask, arrays of booleans, have in common."""
+    return np.array([[sum(a & b & c for a, b, c in zip(rows[p], rows[q], mask, strict=True)) for mask in masks]
+                     for p, q in zip(i, j, strict=True)])  # fmt: skip
+
+
+# Wide network ---------------------------------------------------------------------------------------------------------
+
+
+def wide_output(W, A, x):
+    d, m = W.shape
+    return sum((A[:, r] * max(W[:, r] @ x, 0) for r in range(m)), np.zeros(d)) / np.sqrt(m * d)
+
+
+def wide_gradients(W, A, X):
+    """Loss, (5.4) and (5.5), unit by unit and sample by sample; a unit at 0 is active."""
+    loss, of_W, of_A = 0.0, np.zeros_like(W), np.zeros_like(A)
+    for x in X:
+        error = x - wide_output(W, A, x)
+        loss += error @ error / 2
+        for r in range(W.shape[1]):
+            z = W[:, r] @ x
+            of_W[:, r] -= (z >= 0) * x * (A[:, r] @ error) / np.sqrt(W.size)
+            of_A[:, r] -= max(z, 0) * error / np.sqrt(W.size)
+    return loss, of_W, of_A
+
+
+def perpendicular_kernels(W, A, X, flipped):
+    """Parts of G and H whose rows belong to samples for which a unit changes sides, blocks of d by d."""
+    (n, d), m = X.shape, W.shape[1]
+    G, H = np.zeros((n, d, n, d)), np.zeros((n, d, n, d))
+    for i, j, r in product(range(n), range(n), range(m)):
+        if flipped[i, r]:
+            zi, zj = W[:, r] @ X[i], W[:, r] @ X[j]
+            G[i, :, j, :] += X[i] @ X[j] * (zi >= 0) * (zj >= 0) * np.outer(A[:, r], A[:, r]) / m
+            H[i, :, j, :] += max(zi, 0) * max(zj, 0) * np.eye(d) / m
+    return G.reshape(n * d, n * d), H.reshape(n * d, n * d)

@@ -146,6 +146,74 @@ def adam_change():
     return arrays, lambda *arrays: np.array([arrays[1], arrays[2], arrays[-1]]), np.array(expected)
 
 
+def proximal_step(nonnegative):
+    rng = np.random.default_rng(5)
+    S, P, before, X, Z = rng.standard_normal((5, 8, 20))
+    codes = np.array([naive.sparse_group_proximal(v, 0.2, 0.7, GROUPS, nonnegative) for v in (S + P).T]).T
+    assert 0 < np.count_nonzero(codes) < 0.8 * codes.size
+    expected = np.array([codes, codes + 0.3 * (codes - before)])
+    arrays = (S, P, 0.2, 0.7, nonnegative, INDICES, PTR, 0.3, before, X, Z)
+    return arrays, lambda *arrays: np.array(arrays[-2:]), expected
+
+
+def proximal_pull_back(nonnegative):
+    rng = np.random.default_rng(6)
+    v, D, V, C, V_sum = rng.standard_normal((5, 8, 20))
+    X = np.array([naive.sparse_group_proximal(z, 0.2, 0.7, GROUPS, nonnegative) for z in v.T]).T
+    lost = rng.standard_normal((2, 20))
+    pulled = [naive.sparse_group_pull_back(z, d, 0.2, 0.7, GROUPS, nonnegative) for z, d in zip(v.T, D.T, strict=True)]
+    pulled, entries, groups = (np.array(part).T for part in zip(*pulled, strict=True))
+    assert 0 < np.count_nonzero(pulled) < 0.8 * pulled.size
+    expected = np.concatenate([pulled, 1.4 * pulled - 0.3 * V, V_sum + pulled, lost + [entries, groups]])
+    arrays = (X, D, 0.7, INDICES, PTR, 0.4, 0.3, V, C, V_sum, lost)
+    return arrays, lambda *arrays: np.concatenate(arrays[-4:]), expected
+
+
+def common_bits():
+    rng = np.random.default_rng(7)
+    rows, masks = rng.random((4, 128)) < 0.5, rng.random((3, 128)) < 0.5
+    i, j = np.triu_indices(4)
+    words = [np.packbits(bits, axis=1).view(np.uint64) for bits in (rows, masks)]
+    expected = naive.common_bits(rows, i, j, masks)
+    return (words[0], i, j, words[1], np.zeros((10, 3))), lambda *arrays: arrays[-1], expected
+
+
+def wide_step(regime):
+    """Two pieces of three units, of which one unit is exactly at 0 for a sample."""
+    rng = np.random.default_rng(6)
+    X, E = rng.standard_normal((2, 4, 5))
+    W, A = rng.standard_normal((2, 2, 5, 3))
+    X[1, 0] = 0.0
+    W[1, :, 2] = [1.0, 0, 0, 0, 0]
+    moves_W, moves_A = regime != "decoder", regime != "encoder"
+    Z = X @ W
+    assert Z[1, 1, 2] == 0 and 0 < np.mean(Z < 0) < 1
+    H = np.where(Z < 0, -0.0, Z)
+    W1 = W + moves_W * 0.1 * X.T @ (E @ A * (Z >= 0))
+    A1 = A + moves_A * 0.1 * E.T @ np.maximum(Z, 0)
+    H1 = np.maximum(X @ W1, 0)
+    U = sum(H1 @ A1.swapaxes(1, 2))
+    expected = np.concatenate([V.ravel() for V in (W1, A1, H1, U)])
+    arrays = (X, E, W, A, H, 0.1, moves_W, moves_A, np.full((4, 5), np.nan))
+    return arrays, lambda *arrays: np.concatenate([arrays[k].ravel() for k in (2, 3, 4, 8)]), expected
+
+
+def rectified():
+    Z = np.array([[1.5, -2.0, 0.0], [-0.0, 3.0, -1e-300]])
+    return (Z,), lambda Z: np.copysign(1 + np.abs(Z), Z), np.array([[2.5, -1, 1], [1, 4, -1]])
+
+
+def silenced():
+    B, H = np.array([[1.0, 2.0, 3.0]]), np.array([[0.0, -0.0, 4.0]])
+    return (B, H), lambda B, H: B, np.array([[1.0, 0, 3]])
+
+
+def found_errors():
+    rng = np.random.default_rng(8)
+    X, U = rng.standard_normal((4, 5)), rng.standard_normal((3, 4, 5))
+    return (X, U, 0.7, np.zeros_like(X)), lambda *arrays: arrays[-1], X - 0.7 * U.sum(axis=0)
+
+
 # For each kernel: its arguments, what to look at when it has run on them, and what that must be
 CASES = {
     "generative._make_distinct": [distinct],
@@ -158,7 +226,14 @@ CASES = {
     "code_consistency._count_errors": [lambda: errors(True), lambda: errors(False)],
     "code_consistency._fast_hadamard": [transform],
     "group_support_recovery._write_extremes": [extremes],
+    "ntk_kernels._count": [common_bits],
     "optimizers._adam_change": [adam_change],
+    "wide_network._advance": [lambda r=regime: wide_step(r) for regime in ("encoder", "decoder", "joint")],
+    "wide_network._rectify": [rectified],
+    "wide_network._drop_silent": [silenced],
+    "wide_network._find_errors": [found_errors],
+    "unfolded._step": [lambda: proximal_step(True), lambda: proximal_step(False)],
+    "unfolded._pull_back_step": [lambda: proximal_pull_back(True), lambda: proximal_pull_back(False)],
 }
 every_case = pytest.mark.parametrize(
     ("kernel", "case"), [(kernel, case) for kernel, cases in CASES.items() for case in cases]
