@@ -256,7 +256,7 @@ def test_the_register_loads_and_holds_the_dynamics_paper():
     found = register()
     assert {"dyn-eq4", "dyn-thm3-i", "dyn-thm3-ii", "dyn-thm3-iii", "dyn-thm4-iii", "dyn-fig3"} <= set(found)
     for identifier, entry in found.items():
-        assert re.fullmatch(r"(dyn|grp|ntk)-[A-Za-z0-9-]+", identifier)
+        assert re.fullmatch(r"(dyn|grp|ntk)-[A-Za-z0-9.-]+", identifier)
         assert entry.title and entry.where and entry.statement and "$" not in entry.title
     assert {entry.printed for entry in found.values()} == set(PRINTED)
 
