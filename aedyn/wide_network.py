@@ -285,7 +285,7 @@ def _advance(X, E, W, A, H, change, moves_W, moves_A, U):
 @njit(cache=True, nogil=True)
 def _rectify(Z):
     """Make activations of what units see, in place: -0 where it is negative, and NaN passes."""
-    Z[:] = (Z + 0) * (Z >= 0)
+    Z *= Z >= 0
 
 
 @njit(cache=True, nogil=True)

@@ -199,8 +199,8 @@ def wide_step(regime):
 
 
 def rectified():
-    Z = np.array([[1.5, -2.0, 0.0], [-0.0, 3.0, -1e-300]])
-    return (Z,), lambda Z: np.copysign(1 + np.abs(Z), Z), np.array([[2.5, -1, 1], [1, 4, -1]])
+    Z = np.array([[1.5, -2.0, 0.0], [-3.0, 3.0, -1e-300]])
+    return (Z,), lambda Z: np.copysign(1 + np.abs(Z), Z), np.array([[2.5, -1, 1], [-1, 4, -1]])
 
 
 def silenced():
