@@ -35,7 +35,7 @@ help:
 	@echo '              SETTING=smoke for small sizes, AEDYN_DATA=folder for the MNIST files'
 	@echo 'make serve    show the book at http://localhost:8000'
 	@echo 'make test     run all tests: compiled, without the compiler, with bounds checks'
-	@echo 'make results  make the stored results of long runs that are missing (an hour for all of them)'
+	@echo 'make results  make the stored results of long runs that are missing (hours for all of them)'
 	@echo 'make lint     check code, text and notebooks for style and spelling'
 	@echo 'make lock     pin the newest versions in requirements.txt'
 	@echo 'make clean    remove all that was built; the environment .venv stays'
@@ -105,6 +105,7 @@ test: $(ready) $(torch)
 # Results that take too long for every build; they come with the package, and a chapter finds them by their inputs.
 results: $(ready)
 	@python -m aedyn.group_simulation
+	@python -m aedyn.digit_study
 
 lint: $(ready)
 	@pytest -q tests/book/test_text.py
