@@ -79,6 +79,11 @@ class Statement:
         if self.printed in NOT_RIGHT and not self.corrected:
             raise ValueError(f"{self.id}: the printed form is not right, so the corrected form is needed")
 
+    @property
+    def anchor(self):
+        """The identifier as an anchor of a page, without dots, which selectors of CSS take for classes."""
+        return self.id.replace(".", "-")
+
     def expected(self, form):
         """Whether the form named is expected to hold."""
         return form == "corrected" or self.printed not in NOT_RIGHT
@@ -225,7 +230,7 @@ def _show(statement, record):
     certificate = record["certificate"]
     colour = "#1b7f5c" if record["holds"] else "#b3452c"
     box = (
-        f'<div class="aedyn-claim" id="claim-{statement.id}-{record["form"]}" '
+        f'<div class="aedyn-claim" id="claim-{statement.anchor}-{record["form"]}" '
         f'style="border-left: 4px solid {colour}; padding: 0.3em 0.8em; margin: 0.6em 0">'
         f"<strong>{statement.id}</strong> {html.escape(statement.title)}: <strong>{says}</strong><br>"
         f"measured: {html.escape(record['measured'])}; stated: {html.escape(record['bound'])}"

@@ -258,7 +258,9 @@ def test_the_register_loads_and_holds_the_dynamics_paper():
     for identifier, entry in found.items():
         assert re.fullmatch(r"(dyn|grp|ntk)-[A-Za-z0-9.-]+", identifier)
         assert entry.title and entry.where and entry.statement and "$" not in entry.title
+        assert re.fullmatch(r"[a-z][A-Za-z0-9-]+", entry.anchor)
     assert {entry.printed for entry in found.values()} == set(PRINTED)
+    assert len({entry.anchor for entry in found.values()}) == len(found)
 
 
 def test_every_statement_has_a_chapter_or_a_reason():
@@ -266,15 +268,29 @@ def test_every_statement_has_a_chapter_or_a_reason():
 
 
 def checks_in(notebook):
-    """Forms checked, by statement, as they are written in the code cells of a chapter."""
+    """Forms checked, by statement, as they are written in the code cells of a chapter, also in loops over them."""
     found = defaultdict(set)
     for cell in jupytext.read(notebook).cells:
         if cell.cell_type == "code":
-            for node in ast.walk(ast.parse(TransformerManager().transform_cell(cell.source))):
+            tree = ast.parse(TransformerManager().transform_cell(cell.source))
+            loops = [node for node in ast.walk(tree) if isinstance(node, ast.For)]
+            for node in ast.walk(tree):
                 if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "check":
-                    options = {word.arg: getattr(word.value, "value", None) for word in node.keywords}
-                    found[getattr(node.args[0], "value", None)].add(options.get("form", "printed"))
+                    options = {word.arg: word.value for word in node.keywords}
+                    written = node.args[0], options.get("form", ast.Constant("printed"))
+                    rounds = [names for loop in loops if node in ast.walk(loop) for names in names_in_rounds(loop)]
+                    for names in rounds or [{}]:
+                        identifier, form = (names.get(ast.unparse(value), value) for value in written)
+                        found[getattr(identifier, "value", None)].add(getattr(form, "value", None))
     return found
+
+
+def names_in_rounds(loop):
+    """What the names of a loop stand for in each of its rounds, where both are written out."""
+    names = [ast.unparse(name) for name in getattr(loop.target, "elts", [loop.target])]
+    return [
+        dict(zip(names, getattr(values, "elts", [values]), strict=True)) for values in getattr(loop.iter, "elts", [])
+    ]
 
 
 def lacking(entry, forms):
@@ -307,9 +323,14 @@ def test_a_missing_check_would_be_noticed(tmp_path):
         "```{code-cell} ipython3\n:tags: [hide-input]\n\n%time x = 1\n"
         'claims.check("dyn-a", measured=x, bound=1, holds=True)\n'
         'check(\n    "dyn-b", holds=True, form="corrected", measured=x, bound=1\n)\n'
-        'if x:\n    claims.check("dyn-b", measured=x, bound=1, holds=False)\n```\n\nText about check("dyn-c").\n',
+        'if x:\n    claims.check("dyn-b", measured=x, bound=1, holds=False)\n'
+        'for name, form, x in (("dyn-d", "printed", 1), ("dyn-e", "corrected", 2)):\n'
+        "    claims.check(name, form=form, measured=x, bound=1, holds=x > 0)\n"
+        '```\n\nText about check("dyn-c").\n',
         encoding="utf-8",
     )
-    assert checks_in(tmp_path / "chapter.md") == {"dyn-a": {"printed"}, "dyn-b": {"printed", "corrected"}}
+    assert checks_in(tmp_path / "chapter.md") == {
+        "dyn-a": {"printed"}, "dyn-b": {"printed", "corrected"}, "dyn-d": {"printed"}, "dyn-e": {"corrected"}
+    }  # fmt: skip
     assert lacking(WRONG, set()) == {"printed", "corrected"} and lacking(WRONG, {"printed"}) == {"corrected"}
     assert lacking(TRUE, set()) == {"printed"} and lacking(TRUE, {"printed"}) == set()

@@ -52,7 +52,7 @@ def _verdicts(records):
 
 def _item(statement, records):
     forms = dict.fromkeys(record["form"] for record in records if record["id"] == statement.id)
-    links = ", ".join(f'<a href="#claim-{statement.id}-{form}">{form} form</a>' for form in forms)
+    links = ", ".join(f'<a href="#claim-{statement.anchor}-{form}">{form} form</a>' for form in forms)
     verdict = claims.verdict(statement, records)
     return f"<li><code>{statement.id}</code> {html.escape(statement.title)}: {verdict} ({links})</li>"
 

@@ -62,12 +62,12 @@ class StatementDirective(SphinxDirective):
         spaced = [node for part in parts for node in (part, nodes.Text(" "))]
         return nodes.paragraph("", "", *spaced, classes=["aedyn-head"])
 
-    def results(self, records):
+    def results(self, statement, records):
         """A line for each check: what was measured, against what, and where."""
         lines = []
         for record in records:
             says = f"{record['form']} form {'holds' if record['holds'] else 'fails'}"
-            link = self.link(says, record["docname"], f"claim-{record['id']}-{record['form']}")
+            link = self.link(says, record["docname"], f"claim-{statement.anchor}-{record['form']}")
             text = f"; measured: {record['measured']}; stated: {record['bound']}"
             certificate = record["certificate"] and f"; certified by {record['certificate']}"
             lines.append(nodes.paragraph("", "", link, nodes.Text(text + certificate), classes=["aedyn-result"]))
@@ -118,8 +118,8 @@ class Claims(StatementDirective):
 
     def statement(self, statement, records):
         domain = self.env.get_domain("std")
-        domain.note_hyperlink_target(statement.id.lower(), self.env.docname, statement.id, statement.id)
-        box = nodes.container(ids=[statement.id], classes=["aedyn-statement"])
+        domain.note_hyperlink_target(statement.id.lower(), self.env.docname, statement.anchor, statement.id)
+        box = nodes.container(ids=[statement.anchor], classes=["aedyn-statement"])
         box += self.head(nodes.literal("", statement.id), statement, claims.verdict(statement, records))
         box += self.markdown(statement.statement)
         if statement.assumes:
@@ -129,7 +129,7 @@ class Claims(StatementDirective):
             box += self.labelled("Made precise" if statement.expected("printed") else "Corrected", statement.corrected)
         if statement.reason:
             box += self.labelled("Not checkable", statement.reason)
-        box += self.results(records)
+        box += self.results(statement, records)
         return box
 
 
@@ -150,7 +150,7 @@ class Errata(StatementDirective):
         box += self.head(self.entry(statement), statement, claims.PRINTED[statement.printed])
         box += self.labelled("As printed", statement.statement)
         box += self.labelled("Corrected", statement.corrected)
-        box += self.results(records)
+        box += self.results(statement, records)
         return box
 
     def item(self, statement):
@@ -158,4 +158,4 @@ class Errata(StatementDirective):
         return nodes.list_item("", nodes.paragraph("", "", self.entry(statement), text))
 
     def entry(self, statement):
-        return self.link(statement.id, "claims", statement.id)
+        return self.link(statement.id, "claims", statement.anchor)
