@@ -6,20 +6,17 @@ The network is :math:`u(x) = A\,\mathrm{relu}(W^Tx)/\sqrt{md}` with weights W an
 """
 
 import warnings
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401  (Numba's products run there; loaded before threads are limited)
 from numba import njit
 from tqdm import tqdm
 
 from aedyn._checks import check_count, check_matrix, check_number
-from aedyn._parallel import one_blas_thread
+from aedyn._parallel import map_in_threads, one_blas_thread
 
 REGIMES = ("encoder", "decoder", "joint")
 SMALL = 1_000_000  # up to this product of its three sizes, OpenBLAS multiplies matrices without repacking them
@@ -180,9 +177,9 @@ def descend(W, A, X, *, regime="encoder", step, n_steps, watch=None, target=None
     target = 0.0 if target is None else check_number("target", target, 0)
     descent = _Descent(W, A, X, regime, step)
     losses, watched, status = [], [], "finished"
-    with _pool(len(descent.shares)) as run_shares:
+    with one_blas_thread():
         for k in tqdm(range(n_steps + 1), disable=not progress, desc="descent"):
-            losses.append(descent.advance(run_shares))
+            losses.append(descent.advance())
             if not np.isfinite(losses[-1]):
                 status = "diverged"
                 warnings.warn(f"the run diverged after {k} steps of size {step:g}", RuntimeWarning, stacklevel=2)
@@ -203,16 +200,16 @@ class _Descent:
         size = np.clip(SMALL // (n * d) // TILE * TILE, TILE, 10 * TILE)
         n_pieces = -(-self.m // size)
         self.W, self.A, self.H = (_cut(V.astype(X.dtype), n_pieces) for V in (W, A, X @ W))
-        _rectify(self.H.reshape(-1, self.H.shape[-1]))
+        _rectify(self.H)
         self.X, self.E, self.scale = X, np.zeros_like(X), 1 / np.sqrt(W.size)
         self.options = X.dtype.type(step * self.scale), regime != "decoder", regime != "encoder"
         cuts = np.linspace(0, n_pieces, min(n_pieces, -(-n * W.size // SHARE)) + 1).astype(int).tolist()
         self.shares = [slice(*cut) for cut in pairwise(cuts)]
         self.U = np.empty((len(self.shares), n, d), X.dtype)
 
-    def advance(self, run_shares):
+    def advance(self):
         """Take a step along the errors, which are zero in the beginning, find the new ones, and return the loss."""
-        run_shares(self._advance_share)
+        map_in_threads(self._advance_share, range(len(self.shares)))
         return _find_errors(self.X, self.U, self.scale, self.E)
 
     def _advance_share(self, i):
@@ -231,25 +228,6 @@ def _cut(V, n_pieces):
     return np.ascontiguousarray(padded.reshape(len(V), n_pieces, size).swapaxes(0, 1))
 
 
-@contextmanager
-def _pool(n_shares):
-    """A function that calls another for each share, in Numba's number of threads; products use one thread each."""
-    n_threads = min(numba.get_num_threads(), n_shares)
-
-    def run_every(function, first):
-        for i in range(first, n_shares, n_threads):
-            function(i)
-
-    def run_shares(function):
-        others = [pool.submit(run_every, function, first) for first in range(1, n_threads)]
-        run_every(function, 0)
-        for other in others:
-            other.result()
-
-    with one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
-        yield run_shares
-
-
 def _check_network(W, A, X):
     W, X = check_matrix("W", W), check_matrix("X", X)
     if len(W) != X.shape[1]:
@@ -264,34 +242,46 @@ def _advance(X, E, W, A, H, change, moves_W, moves_A, U):
     H holds the activations, before the step and after it; those of silent units are -0.
     """
     B, D, A_rows, part = np.empty_like(H[0]), np.empty_like(W[0]), A[0].T.copy(), np.empty_like(U)
-    U[:] = 0
+    U[:], one = 0, U.dtype.type(1)
     for p in range(len(W)):
         if moves_W:
             np.dot(E, A[p], B)
             _drop_silent(B, H[p])
             np.dot(X.T, B, D)
-            W[p] += change * D
+            _add(W[p], change, D)
         if moves_A:
             np.dot(E.T, H[p], D)
-            A[p] += change * D
+            _add(A[p], change, D)
         if moves_W:
             np.dot(X, W[p], H[p])
             _rectify(H[p])
         A_rows[:] = A[p].T  # no small product takes a transposed matrix fast
         np.dot(H[p], A_rows, part)
-        U += part
+        _add(U, one, part)
+
+
+@njit(cache=True, nogil=True)
+def _add(total, factor, part):
+    """Add a multiple of an array, in place."""
+    total, part = total.reshape(-1), part.reshape(-1)
+    for i in range(len(total)):
+        total[i] += factor * part[i]
 
 
 @njit(cache=True, nogil=True)
 def _rectify(Z):
     """Make activations of what units see, in place: -0 where it is negative, and NaN passes."""
-    Z *= Z >= 0
+    Z = Z.reshape(-1)
+    for i in range(len(Z)):
+        Z[i] *= Z[i] >= 0
 
 
 @njit(cache=True, nogil=True)
 def _drop_silent(B, H):
     """Write zero where a unit is silent."""
-    B *= np.copysign(1, H) > 0
+    B, H = B.reshape(-1), H.reshape(-1)
+    for i in range(len(B)):
+        B[i] *= np.copysign(1, H[i]) > 0
 
 
 @njit(cache=True, nogil=True)

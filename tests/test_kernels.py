@@ -198,6 +198,11 @@ def wide_step(regime):
     return arrays, lambda *arrays: np.concatenate([arrays[k].ravel() for k in (2, 3, 4, 8)]), expected
 
 
+def added():
+    total, part = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 0.0], [-2.0, 6.0]])
+    return (total, -0.5, part), lambda total, factor, part: total, np.array([[0.5, 2.0], [4.0, 1.0]])
+
+
 def rectified():
     Z = np.array([[1.5, -2.0, 0.0], [-3.0, 3.0, -1e-300]])
     return (Z,), lambda Z: np.copysign(1 + np.abs(Z), Z), np.array([[2.5, -1, 1], [-1, 4, -1]])
@@ -229,6 +234,7 @@ CASES = {
     "ntk_kernels._count": [common_bits],
     "optimizers._adam_change": [adam_change],
     "wide_network._advance": [lambda r=regime: wide_step(r) for regime in ("encoder", "decoder", "joint")],
+    "wide_network._add": [added],
     "wide_network._rectify": [rectified],
     "wide_network._drop_silent": [silenced],
     "wide_network._find_errors": [found_errors],
