@@ -7,6 +7,7 @@ scaled to sum 1. It leaves open the number of starts of k-means, of which here t
 """
 
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -25,6 +26,25 @@ N_STARTS = 100
 N_PIECES = 4  # in which the starts are made
 GRAPH_SHARE = 10  # one in so many images is a neighbour: 1,000 of 10,000
 EIGENVALUES = 1e-6  # relative error allowed
+CELLS = ("k-means", "spectral", "k-means+", "spectral+")  # of a row of Table 1, for codes
+
+
+class Activity(NamedTuple):
+    """How many groups speak.
+
+    Attributes
+    ----------
+    empty : float
+        Share of codes without an active group.
+    active_groups : float
+        Mean number of active groups.
+    top : float
+        Mean share of the squared norm of a code that its most active group has.
+    """
+
+    empty: float
+    active_groups: float
+    top: float
 
 
 def positive(codes):
@@ -73,6 +93,27 @@ def group_of(codes, groups):
     ndarray of int64, shape (n_samples,)
     """
     return group_norms(codes, groups).argmax(axis=1)
+
+
+def activity(codes, groups):
+    """How many groups speak in codes, and how loud the first one is.
+
+    Parameters
+    ----------
+    codes : array_like, shape (n_samples, m)
+    groups : Groups
+
+    Returns
+    -------
+    Activity
+    """
+    norms = group_norms(codes, groups)
+    energy = np.square(norms)
+    return Activity(
+        empty=float(np.mean(norms.max(axis=1) == 0)),
+        active_groups=float(np.mean((norms > 0).sum(axis=1))),
+        top=float(np.mean(energy.max(axis=1) / np.maximum(energy.sum(axis=1), np.finfo(np.float32).tiny))),
+    )
 
 
 # Clusters -------------------------------------------------------------------------------------------------------------

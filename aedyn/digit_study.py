@@ -6,35 +6,32 @@ images were then shown is in `digit_choice`.
 """
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, lru_cache
 from itertools import groupby
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from platformdirs import user_cache_path
 from tqdm import tqdm
 
-import aedyn
 from aedyn import datasets
 from aedyn.digit_choice import AGREED, BY_MODULARITY, BY_START, CHOSEN, FINALISTS, candidates
 from aedyn.digit_clusters import (
+    CELLS,
+    activity,
     agreement,
     clusters,
     clusters_of_codes,
     confusion,
-    group_norms,
     matched_accuracy,
     mutual_information,
 )
 from aedyn.digit_graph import modularity, neighbour_graph, vote
 from aedyn.digit_recipe import Recipe, fit, image_groups, start_atoms
+from aedyn.stored_results import FOLDER, StoredResults
 
-RESULTS = Path(__file__).parent / "data" / "results" / "digit_clusters.json"
 DEVELOPMENT = {"mnist": 50_000, "digits": 1_300}  # training images that are not held out
-DIGITS = 6  # of stored numbers
 PIXELS = None  # in place of a recipe
 
 
@@ -88,10 +85,8 @@ class Result:
         `clusters_of_codes`, and "vote", where the start has groups of images: the groups of the nearest images.
     agreement : float
         Of the partitions of the codes; the vote is not among them.
-    empty : float
-        Share of images without an active group.
-    active_groups, top : float
-        Mean number of active groups, and mean share of the squared norm of a code that its most active group has.
+    empty, active_groups, top : float
+        `digit_clusters.activity` of the codes.
     loss : float
         Mean of half the squared reconstruction error.
     steepness : float
@@ -112,6 +107,11 @@ class Result:
     steepness: float = 0.0
     modularity: float = 0.0
     confusion: list = field(default_factory=list)
+
+    @property
+    def mean_accuracy(self):
+        """Mean over the cells of Table 1, for a result of codes."""
+        return float(np.mean([self.accuracy[cell] for cell in CELLS]))
 
 
 # Run ------------------------------------------------------------------------------------------------------------------
@@ -163,8 +163,6 @@ def run(case, *, checkpoint=None, progress=False):
     voted, start = _start(replace(recipe, **_AFTER_START), case.part, case.data, seed)
     fitted = fit(recipe, Y, seed, start=start, checkpoint=checkpoint, progress=progress)
     codes = fitted.encode(measured)
-    norms = group_norms(codes, recipe.groups)
-    energy = np.square(norms)
     partitions = clusters_of_codes(codes, seed, recipe.groups if recipe.penalty == "group" else None)
     accuracy, information = _compare(partitions | ({} if voted is None else {"vote": voted}), digits)
     grouped = "group" in partitions
@@ -172,9 +170,7 @@ def run(case, *, checkpoint=None, progress=False):
         accuracy,
         information,
         agreement=agreement(partitions.values()),
-        empty=float(np.mean(norms.max(axis=1) == 0)),
-        active_groups=float(np.mean((norms > 0).sum(axis=1))),
-        top=float(np.mean(energy.max(axis=1) / np.maximum(energy.sum(axis=1), np.finfo(np.float32).tiny))),
+        **activity(codes, recipe.groups)._asdict(),
         loss=float(np.square(measured - fitted.mean - codes @ fitted.weights.T).sum(axis=1).mean() / 2),
         steepness=float(np.linalg.norm(fitted.weights, 2) ** 2),
         modularity=modularity(_graph(case.part, case.data, True), partitions["group"]) if grouped else 0.0,
@@ -258,6 +254,13 @@ def cases():
 # Stored results -------------------------------------------------------------------------------------------------------
 
 
+def _case(recipe, **others):
+    return Case(recipe and Recipe(**recipe), **others)
+
+
+RESULTS = StoredResults(FOLDER / "digit_clusters.json", "case", _case, cases)
+
+
 def stored(case):
     """Result that comes with the package, of a case with the same inputs.
 
@@ -275,38 +278,57 @@ def stored(case):
     KeyError
         When there is none; the message says how to make it.
     """
-    entry = _entries().get(case)
-    if entry is None:
-        raise KeyError(
-            f"no stored result of {case}: take it from `cases`, or add it there, and run `python -m aedyn.digit_study`"
-        )
-    return Result(**entry["result"])
+    return Result(**RESULTS.find(case))
 
 
-def make_results(path=RESULTS, wanted=None):
-    """Run the cases that are not stored yet, and store each as it ends.
-
-    Cases that differ in the number of epochs only are one training, which goes on from the one to the next.
+def stored_runs(recipe):
+    """Results on the test images that come with the package, one for each seed.
 
     Parameters
     ----------
-    path : path-like
-        Where results are kept.
-    wanted : list of Case, optional
-        `cases` if not given.
+    recipe : Recipe or None
+
+    Returns
+    -------
+    list of Result
     """
-    entries = _read(path)
-    todo = [case for case in wanted or cases() if case not in entries]
-    todo.sort(key=_training)
+    return [stored(case) for case in cases() if case.recipe == recipe and case.part == "test"]
+
+
+def stored_along(recipe, name, values, part="held out"):
+    """Results that come with the package, of recipes that differ in one input.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    name : str
+        The input.
+    values : sequence
+        What it is in turn.
+    part : str
+        As for `Case`.
+
+    Returns
+    -------
+    dict
+        Results by the value of the input.
+    """
+    return {value: stored(Case(replace(recipe, **{name: value}), part)) for value in values}
+
+
+def make_results():
+    """Run the cases that are not stored yet, and store each as it ends.
+
+    Cases that differ in the number of epochs only are one training, which goes on from the one to the next.
+    """
+    todo = sorted(RESULTS.missing(), key=_training)
     with tqdm(total=len(todo), desc="cases") as bar:
         for name, group in groupby(todo, key=_training):
             checkpoint = _checkpoint(name)
             for case in sorted(group, key=lambda case: case.recipe.n_epochs if case.recipe else 0):
                 tqdm.write(str(case))
                 resumable = checkpoint if case.recipe and not case.recipe.raised else None
-                result = run(case, checkpoint=resumable, progress=True)
-                entries[case] = {"version": aedyn.__version__, "result": _rounded(asdict(result))}
-                _write(path, entries)
+                RESULTS.add(case, asdict(run(case, checkpoint=resumable, progress=True)))
                 bar.update()
             checkpoint.unlink(missing_ok=True)
 
@@ -319,37 +341,6 @@ def _training(case):
 def _checkpoint(name):
     folder = user_cache_path("aedyn", ensure_exists=True)
     return folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.npz"
-
-
-@cache
-def _entries():
-    return _read(RESULTS)
-
-
-def _read(path):
-    """Stored entries by case."""
-    if not Path(path).exists():
-        return {}
-    entries = {}
-    for entry in json.loads(Path(path).read_text()):
-        inputs = entry.pop("case")
-        recipe = inputs["recipe"] and Recipe(**inputs["recipe"])
-        entries[Case(**inputs | {"recipe": recipe})] = entry
-    return entries
-
-
-def _write(path, entries):
-    """Replace the file at once, so that a run that is killed leaves the last complete one."""
-    lines = [json.dumps({"case": asdict(case)} | entry) for case, entry in entries.items()]
-    partial_file = Path(path).with_suffix(".part")
-    partial_file.write_text("[\n" + ",\n".join(lines) + "\n]\n")
-    partial_file.replace(path)
-
-
-def _rounded(value):
-    if isinstance(value, dict):
-        return {name: _rounded(entry) for name, entry in value.items()}
-    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
 if __name__ == "__main__":

@@ -4,29 +4,26 @@ A run is 300 steps of Adam on all samples, and at full size takes about a minute
 them by their inputs, and ``python -m aedyn.group_simulation`` makes those of `variants` that are not there yet.
 """
 
-import json
 import warnings
-from dataclasses import asdict, dataclass, fields, replace
-from functools import cache, partial
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import count
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array, eye_array, kron, vstack
 from tqdm import tqdm
 
-import aedyn
 from aedyn import optimizers
 from aedyn.autoencoder import decode, encode
 from aedyn.group_geometry import group_errors
 from aedyn.group_problem import Simulation, draw
+from aedyn.stored_results import FOLDER, StoredResults
 
-RESULTS = Path(__file__).parent / "data" / "results" / "group_simulation.json"
 N_WATCHED = 61  # about as many epochs of a run are watched
 N_SHOWN = 3  # samples whose codes are kept
 BLOCK_ROWS = 1024
-DIGITS = 6  # of stored numbers
+CURVES = ("watched_epochs", "losses", "distance", "rotation", "procrustes")
 CODES = ("true_codes", "found_codes")  # stored as pairs of atom and value
 
 
@@ -251,6 +248,9 @@ def variants():
     return list(dict.fromkeys(runs))
 
 
+RESULTS = StoredResults(FOLDER / "group_simulation.json", "simulation", Simulation, variants)
+
+
 def stored(simulation):
     """Result that comes with the package, of the simulation with the same inputs.
 
@@ -268,29 +268,17 @@ def stored(simulation):
     KeyError
         When there is none; the message says how to make it.
     """
-    entry = _entries().get(simulation)
-    if entry is None:
-        raise KeyError(
-            f"no stored result of {simulation}: take it from `variants`, or add it there, and run "
-            "`python -m aedyn.group_simulation`"
-        )
-    return _unpack(entry["result"], simulation.n_groups * simulation.group_size)
+    packed, m = RESULTS.find(simulation), simulation.n_groups * simulation.group_size
+    curves = {name: np.array(packed[name]) for name in CURVES}
+    return Result(**packed | curves | {name: _unpacked(packed[name], m) for name in CODES})
 
 
-def make_results(path=RESULTS):
-    """Run the variants that are not stored yet, and store each as it ends.
-
-    Parameters
-    ----------
-    path : path-like
-        Where results are kept.
-    """
-    entries = _read(path)
-    todo = [simulation for simulation in variants() if simulation not in entries]
-    for simulation in tqdm(todo, desc="simulations"):
+def make_results():
+    """Run the variants that are not stored yet, and store each as it ends."""
+    for simulation in tqdm(RESULTS.missing(), desc="simulations"):
         tqdm.write(describe(simulation))
-        entries[simulation] = {"version": aedyn.__version__, "result": _pack(run(simulation, progress=True))}
-        _write(path, entries)
+        result = asdict(run(simulation, progress=True))
+        RESULTS.add(simulation, result | {name: _packed(result[name]) for name in CODES})
 
 
 def describe(simulation):
@@ -308,53 +296,17 @@ def describe(simulation):
     return ", ".join(f"{name}={value}" for name, value in sorted(changed)) or "as in section 4.1"
 
 
-@cache
-def _entries():
-    return _read(RESULTS)
+def _packed(codes):
+    """Pairs of atom and value, for each code."""
+    return [[[atom, value] for atom, value in enumerate(code) if value] for code in codes.tolist()]
 
 
-def _read(path):
-    """Stored entries by simulation."""
-    if not Path(path).exists():
-        return {}
-    entries = json.loads(Path(path).read_text())
-    return {Simulation(**entry.pop("simulation")): entry for entry in entries}
-
-
-def _write(path, entries):
-    """Replace the file at once, so that a run that is killed leaves the last complete one."""
-    lines = [json.dumps({"simulation": asdict(simulation)} | entry) for simulation, entry in entries.items()]
-    partial_file = Path(path).with_suffix(".part")
-    partial_file.write_text("[\n" + ",\n".join(lines) + "\n]\n")
-    partial_file.replace(path)
-
-
-def _pack(result):
-    """Numbers, texts and lists; codes as pairs of atom and value."""
-    packed = {field.name: _rounded(getattr(result, field.name)) for field in fields(result)}
-    for name in CODES:
-        packed[name] = [[[atom, value] for atom, value in enumerate(code) if value] for code in packed[name]]
-    return packed
-
-
-def _unpack(packed, m):
-    values = {
-        name: np.array(value) if isinstance(value, list) else value
-        for name, value in packed.items()
-        if name not in CODES
-    }
-    for name in CODES:
-        values[name] = np.zeros((len(packed[name]), m))
-        for code, pairs in zip(values[name], packed[name], strict=True):
-            for atom, value in pairs:
-                code[atom] = value
-    return Result(**values)
-
-
-def _rounded(value):
-    if isinstance(value, np.ndarray):
-        return [_rounded(entry) for entry in value.tolist()]
-    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+def _unpacked(packed, m):
+    codes = np.zeros((len(packed), m))
+    for code, pairs in zip(codes, packed, strict=True):
+        for atom, value in pairs:
+            code[atom] = value
+    return codes
 
 
 if __name__ == "__main__":

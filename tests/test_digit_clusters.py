@@ -9,13 +9,15 @@ from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.manifold import spectral_embedding
 from sklearn.neighbors import kneighbors_graph
-from tolerances import ROUND_OFF, assert_close
+from tolerances import ROUND_OFF, SINGLE, assert_close
 
 from aedyn import datasets
 from aedyn.dictionaries import make_groups
 from aedyn.digit_clusters import (
+    CELLS,
     EIGENVALUES,
     _spectral_coordinates,
+    activity,
     agreement,
     clusters,
     clusters_of_codes,
@@ -73,6 +75,13 @@ def test_most_active_group_by_hand():
         group_of(codes[:, :5], SCATTERED)
 
 
+def test_activity_by_hand():
+    codes = np.array([[0.0, 2, 0, 0, 0, 0], [3, 0, 0, 0, 4, 0], [0, 0, 0, 0, 0, 0], [1, 2, 0, 2, 0, 0]])
+    # squared norms of the groups {4, 0, 2}, {1} and {5, 3}: (0, 4, 0), (25, 0, 0), zeros, (1, 4, 4)
+    assert_close(activity(codes, SCATTERED), (1 / 4, 5 / 4, (1 + 1 + 0 + 4 / 9) / 4), ROUND_OFF)
+    assert_close(activity(7 * codes.astype(np.float32), SCATTERED), activity(codes, SCATTERED), SINGLE)
+
+
 # Clusters -------------------------------------------------------------------------------------------------------------
 
 
@@ -119,7 +128,7 @@ def test_clusters_of_codes_are_those_of_each_row():
     Z, owner = blobs(10, 12, 12.0, 5)
     groups = make_groups(12, group_size=2)
     found = clusters_of_codes(Z, 1, groups)
-    assert list(found) == ["k-means", "spectral", "k-means+", "spectral+", "group"]
+    assert list(found) == [*CELLS, "group"] == ["k-means", "spectral", "k-means+", "spectral+", "group"]
     assert np.array_equal(found["k-means+"], kmeans_clusters(positive(Z), 1))
     assert np.array_equal(found["spectral"], spectral_clusters(Z, 1))
     assert np.array_equal(found["group"], group_of(Z, groups))

@@ -14,7 +14,18 @@ from aedyn.digit_choice import best_by_labels, best_by_modularity, best_by_start
 from aedyn.digit_clusters import agreement, clusters_of_codes, confusion, group_norms, matched_accuracy
 from aedyn.digit_graph import communities, modularity, neighbour_graph, vote
 from aedyn.digit_recipe import Recipe, fit
-from aedyn.digit_study import Case, Result, cases, make_results, run, split, stored
+from aedyn.digit_study import (
+    RESULTS,
+    Case,
+    Result,
+    cases,
+    make_results,
+    run,
+    split,
+    stored,
+    stored_along,
+    stored_runs,
+)
 
 TINY = Recipe(lam=1.0, group_size=3, n_epochs=2)
 
@@ -74,6 +85,11 @@ def test_test_images_are_not_touched_before_they_are_asked_for(monkeypatch):
         assert np.array_equal(final.digits, test.labels) and asked[2:] == ["train", "test"]
     finally:
         split.cache_clear()
+
+
+def test_mean_accuracy_is_that_of_the_four_cells_of_a_row():
+    result = Result({"k-means": 0.1, "spectral": 0.2, "k-means+": 0.3, "spectral+": 0.6, "group": 0.9, "vote": 1.0}, {})
+    assert_close(result.mean_accuracy, 0.3, ROUND_OFF)
 
 
 # Rule -----------------------------------------------------------------------------------------------------------------
@@ -144,18 +160,29 @@ def test_the_stored_results_lead_to_the_choices():
 # Stored results -------------------------------------------------------------------------------------------------------
 
 
-def test_results_are_stored_one_by_one_and_made_once(tmp_path, monkeypatch, capsys):
-    path = tmp_path / "results.json"
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    """A call puts an empty store of other cases in the place of the results; checkpoints go there too."""
     monkeypatch.setattr(digit_study, "user_cache_path", lambda *a, **k: tmp_path)
+
+    def use(wanted):
+        store = replace(RESULTS, path=tmp_path / "results.json", wanted=lambda: wanted)
+        monkeypatch.setattr(digit_study, "RESULTS", store)
+
+    return use
+
+
+def test_results_are_stored_one_by_one_and_made_once(empty, tmp_path, monkeypatch, capsys):
     wanted = [Case(replace(TINY, n_epochs=n), data="digits") for n in (3, 1)] + [Case(None, data="digits")]
     made, real = [], digit_study.run
     monkeypatch.setattr(digit_study, "run", lambda case, **options: made.append(case) or real(case, **options))
-    make_results(path, wanted[:1])
-    make_results(path, wanted)
+    for some in (wanted[:1], wanted):
+        empty(some)
+        make_results()
     assert made[0] == wanted[0] and set(made[1:]) == set(wanted[1:]) and len(made) == 3
     assert [entry.name for entry in tmp_path.iterdir()] == ["results.json"], "no checkpoint is left"
     assert "epochs" in capsys.readouterr().err, "progress is shown"
-    monkeypatch.setattr(digit_study, "_entries", lambda: digit_study._read(path))
+    empty(wanted)
     for case in wanted:
         kept, fresh = asdict(stored(case)), asdict(real(case))
         assert kept.keys() == fresh.keys() and kept["confusion"] == fresh["confusion"]
@@ -165,15 +192,14 @@ def test_results_are_stored_one_by_one_and_made_once(tmp_path, monkeypatch, caps
         assert_close(kept["agreement"], fresh["agreement"], 1e-5)
 
 
-def test_one_training_serves_several_numbers_of_epochs(tmp_path, monkeypatch):
-    monkeypatch.setattr(digit_study, "user_cache_path", lambda *a, **k: tmp_path)
+def test_one_training_serves_several_numbers_of_epochs(empty, monkeypatch):
     steps, real = [], digit_study.fit
     monkeypatch.setattr(digit_study, "fit", lambda *args, **options: steps.append(real(*args, **options)) or steps[-1])
     wanted = [Case(replace(TINY, n_epochs=n), data="digits") for n in (1, 3)]
-    make_results(tmp_path / "results.json", wanted)
+    empty(wanted)
+    make_results()
     assert [len(fitted.losses) for fitted in steps] == [1, 3] and steps[0].losses[0] == steps[1].losses[0]
-    kept = digit_study._read(tmp_path / "results.json")[wanted[1]]["result"]
-    assert_close(kept["loss"], run(wanted[1]).loss, 1e-5)
+    assert_close(stored(wanted[1]).loss, run(wanted[1]).loss, 1e-5)
 
 
 def test_what_is_not_stored_is_refused_with_a_way_to_make_it():
@@ -183,14 +209,27 @@ def test_what_is_not_stored_is_refused_with_a_way_to_make_it():
 
 
 def test_every_case_is_stored_and_nothing_else():
-    entries = digit_study._entries()
-    assert set(entries) == set(cases()) and len(cases()) == len(set(cases())) > 100
-    assert all(re.fullmatch(r"\d+\.\d+\.\d+", entry["version"]) for entry in entries.values())
+    assert RESULTS.missing() == [] and set(RESULTS.entries) == set(cases())
+    assert len(cases()) == len(set(cases())) > 100
     for case in cases():
         kept = stored(case)
         assert all(0 < share <= 1 for share in kept.accuracy.values())
         assert kept.confusion == [] or np.sum(kept.confusion) in (10_000, 497)
         assert ("group" in kept.accuracy) == (case.recipe is not None and case.recipe.penalty == "group")
+
+
+def test_the_runs_of_a_recipe_are_those_on_the_test_images():
+    assert stored_runs(None) == [stored(Case(None, "test", seed)) for seed in range(3)]
+    assert stored_runs(digit_study.UNTRAINED) == [stored(Case(digit_study.UNTRAINED, "test"))]
+    assert stored_runs(TINY) == []
+
+
+def test_results_along_an_input_are_by_its_values():
+    found = stored_along(digit_choice.BY_MODULARITY, "lam", digit_study.LAMS)
+    assert list(found) == list(digit_study.LAMS) and found[3.0] == stored(Case(digit_choice.BY_MODULARITY))
+    long = stored_along(digit_study.PRINTED, "n_epochs", digit_study.LONG, "seen")
+    assert long[10] == stored(Case(replace(digit_study.PRINTED, n_epochs=10), "seen"))
+    assert long[10].loss < long[1].loss
 
 
 @pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="NUMBA_DISABLE_JIT is set, and it would take minutes")

@@ -15,6 +15,7 @@ from aedyn.dictionaries import make_groups
 from aedyn.group_geometry import group_errors
 from aedyn.group_problem import Simulation, draw, noise_level, perturbed_start
 from aedyn.group_simulation import (
+    RESULTS,
     describe,
     known_code_least_squares,
     least_squares_weights,
@@ -172,16 +173,17 @@ def test_inputs_are_checked():
 
 
 def test_results_are_stored_one_by_one_and_made_once(tmp_path, monkeypatch, capsys):
-    path = tmp_path / "results.json"
     runs = [TINY, replace(TINY, column_norm=1.5), replace(TINY, network="entrywise", n_epochs=3)]
     made, real = [], group_simulation.run
     monkeypatch.setattr(group_simulation, "run", lambda s, **options: made.append(s) or real(s, **options))
+    path = tmp_path / "results.json"
     for wanted in (runs[:2], runs):
-        monkeypatch.setattr(group_simulation, "variants", lambda wanted=wanted: wanted)
-        make_results(path)
-    assert made == runs and [entry.name for entry in tmp_path.iterdir()] == ["results.json"]
+        store = replace(RESULTS, path=path, wanted=lambda wanted=wanted: wanted)
+        monkeypatch.setattr(group_simulation, "RESULTS", store)
+        make_results()
+    assert made == runs and list(tmp_path.iterdir()) == [path]
     assert "Adam" in capsys.readouterr().err, "progress is shown"
-    monkeypatch.setattr(group_simulation, "_entries", lambda: group_simulation._read(path))
+    monkeypatch.setattr(group_simulation, "RESULTS", replace(RESULTS, path=path))
     for simulation in runs:
         kept, fresh = asdict(stored(simulation)), asdict(real(simulation))
         assert kept.keys() == fresh.keys() and kept["status"] == fresh["status"]
@@ -199,9 +201,7 @@ def test_what_is_not_stored_is_refused_with_a_way_to_make_it():
 
 
 def test_every_variant_is_stored_and_nothing_else():
-    entries = group_simulation._entries()
-    assert set(entries) == set(variants()) and len(variants()) > 80
-    assert all(re.fullmatch(r"\d+\.\d+\.\d+", entry["version"]) for entry in entries.values())
+    assert RESULTS.missing() == [] and set(RESULTS.entries) == set(variants()) and len(variants()) > 80
     for simulation in variants():
         result = stored(simulation)
         lengths = {len(curve) for curve in (result.losses, result.distance, result.rotation, result.procrustes)}
