@@ -13,7 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from aedyn._checks import check_number
-from aedyn.joint_training import kernel, spectrum
+from aedyn.joint_training import kernel
+from aedyn.ntk_kernels import decoder_kernel, flipped_share
+from aedyn.ntk_limits import spectrum
 from aedyn.wide_network import REGIMES, gradients, outputs
 
 
@@ -92,6 +94,18 @@ class SlopeGap(NamedTuple):
     measured: float
     bound: float
     eps: float
+
+
+class DescentBound(NamedTuple):
+    """The squared error after a joint step, and what is proved of it, as shares of the squared error before it.
+
+    Attributes
+    ----------
+    after, bound : float
+    """
+
+    after: float
+    bound: float
 
 
 def take_apart(W, A, X, *, regime, step):
@@ -185,7 +199,7 @@ def encoder_bounds(X, *, step, radius):
     """
     known = spectrum(X)
     n, flips = known.n, 8 * step * known.n * radius
-    return Terms(-step * known.encoder.smallest / known.d, flips, flips, 0.0, step**2 * n * known.samples.largest)
+    return Terms(-step * known.lambda_0 / known.d, flips, flips, 0.0, step**2 * n * known.lambda_n)
 
 
 def claimed_bounds(W, A, X, *, step):
@@ -205,9 +219,9 @@ def claimed_bounds(W, A, X, *, step):
         C3 bounds the printed term, which has the factor 2 eta / d in the place of 2.
     """
     known, m = spectrum(X), np.shape(W)[1]
-    n, d, lambda_n = known.n, known.d, known.samples.largest
+    n, d, lambda_n = known.n, known.d, known.lambda_n
     return Terms(
-        C1=-step * known.encoder.smallest / d,
+        C1=-step * known.lambda_0 / d,
         C2=8 * step * lambda_n / d,
         C3=16 * step**2 * np.sqrt(n * lambda_n) / d,
         C4=8 * step**2 * np.sqrt(n) * lambda_n / d * float(np.linalg.norm(X - outputs(W, A, X))),
@@ -273,6 +287,59 @@ def slope_gap(W, A, X, parts):
     gap = parts.flipped * (active - slopes)  # zero where no unit changes sides
     p, q = X.T @ (active * back), X.T @ (gap * back)
     m, eGe = np.shape(W)[1], np.vdot(parts.E, parts.Ge) / square
-    eps = max(np.linalg.norm(A[:, flipped], 2) ** 2 if flipped.any() else 0.0 for flipped in parts.flipped) / m
-    bound = np.sqrt(np.linalg.norm(X, 2) ** 2 * eps * eGe)
-    return SlopeGap(float(abs(np.vdot(p, q)) / m / square), float(bound), float(eps))
+    eps = flipped_share(A, parts.flipped)
+    bound = np.linalg.norm(X, 2) * np.sqrt(eps * eGe)
+    return SlopeGap(float(abs(np.vdot(p, q)) / m / square), float(bound), eps)
+
+
+def largest_step(W, A, X):
+    r"""Step up to which `descent_bound` is proved.
+
+    It is the smaller of :math:`d/8B`, :math:`B = \max(\lambda_n\|A\|^2/m, \|H\|)`, and
+    :math:`\sqrt{md/\lambda_n}/8\|e\|`.
+
+    Parameters
+    ----------
+    W, A : array_like, shape (d, m)
+    X : array_like, shape (n, d)
+
+    Returns
+    -------
+    float
+    """
+    (d, m), lambda_n = np.shape(A), np.linalg.norm(X, 2) ** 2
+    steepness = max(lambda_n * np.linalg.norm(A, 2) ** 2 / m, np.linalg.norm(decoder_kernel(W, X), 2))
+    error = np.linalg.norm(X - outputs(W, A, X))
+    return float(min(d / steepness, np.sqrt(m * d / lambda_n) / error) / 8)
+
+
+def descent_bound(A, X, parts, step):
+    r"""Repair 5 for both layers: the squared error after a joint step, in place of Claims C.4 to C.8.
+
+    For steps up to `largest_step` it falls to at most :math:`\|e\|^2 - \frac\eta d (e^T K e -
+    2\lambda_n\epsilon\|e\|^2)`. If moreover :math:`\lambda_{\min}(K) \ge 5\lambda_0/8` and
+    :math:`\lambda_n\epsilon \le \lambda_0/16`, it falls by the factor :math:`1 - \eta\lambda_0/2d`.
+
+    Proof. The outputs change by :math:`(\eta/d)(\tilde G + H)e` and a product of two changes, whose inner product with
+    e is at most :math:`\kappa\,(\eta/2d)\, e^T K e`, :math:`\kappa = \eta\sqrt{\lambda_n/md}\,\|e\| \le 1/8`. The
+    flips cost :math:`(2\eta/d)(e^T G e/4 + \lambda_n\epsilon\|e\|^2)`, by `slope_gap` with :math:`a = 1/4`, and the
+    squared change of the outputs is at most :math:`(\eta/d)^2\, 2B(1 + \kappa/2)^2\, e^T K e \le 0.29\,(\eta/d)\,
+    e^T K e`. The sum leaves more than :math:`(\eta/d)\, e^T K e` of the gain :math:`(2\eta/d)\, e^T K e`.
+
+    Parameters
+    ----------
+    A : array_like, shape (d, m)
+        Decoder before the step.
+    X : array_like, shape (n, d)
+    parts : Step
+        That step, a joint one, taken apart.
+    step : float
+
+    Returns
+    -------
+    DescentBound
+    """
+    square, lost = np.vdot(parts.E, parts.E), 2 * np.linalg.norm(X, 2) ** 2 * flipped_share(A, parts.flipped)
+    gain = np.vdot(parts.E, parts.Ge + parts.He) / square - lost
+    after = np.square(parts.E - parts.change).sum() / square
+    return DescentBound(float(after), float(1 - step / len(A) * gain))

@@ -8,51 +8,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import binom, norm
 
-from aedyn._checks import check_matrix, check_number
-from aedyn.ntk_kernels import KernelOperator, decoder_kernel, encoder_kernel, largest_eigenvalue, limit_kernels
+from aedyn._checks import check_count, check_number
+from aedyn.ntk_kernels import KernelOperator, decoder_kernel, encoder_kernel, largest_eigenvalue
+from aedyn.ntk_limits import limit_kernels, spectrum
 from aedyn.wide_network import REGIMES, descend, outputs
 
 FORMED = 400  # kernels up to this size are formed
-
-
-class Ends(NamedTuple):
-    """Both ends of the spectrum of a kernel.
-
-    Attributes
-    ----------
-    smallest, largest : float
-        Eigenvalues.
-    """
-
-    smallest: float
-    largest: float
-
-    @property
-    def condition(self):
-        """Condition number: how many times faster the fastest mode learns than the slowest."""
-        return self.largest / self.smallest
-
-
-class Spectrum(NamedTuple):
-    """What the theorems need to know of the samples.
-
-    Attributes
-    ----------
-    n, d : int
-        Number of samples, and their dimension.
-    samples : Ends
-        Of the Gram matrix of the samples; its largest eigenvalue is the paper's lambda_n.
-    encoder, decoder, joint : Ends
-        Of the limit kernels S, T and S + T; the smallest eigenvalue of S is the paper's lambda_0.
-    """
-
-    n: int
-    d: int
-    samples: Ends
-    encoder: Ends
-    decoder: Ends
-    joint: Ends
 
 
 class Movement(NamedTuple):
@@ -71,8 +34,8 @@ class Movement(NamedTuple):
     decoder_corrected : float
         The same with the spectral norm of the activations, which is what the gradient has.
     path : float
-        Way of W and A together, in any regime whose kernel stays above lambda_0 / 2, by gradient flow; a descent of
-        which each step gains half of what the gradient promises may need twice that.
+        Way of W and A together, in any regime whose kernel stays above lambda_0 / 2, by gradient flow (`path_bound`);
+        a descent of which each step gains half of what the gradient promises may need twice that.
     """
 
     unit: float
@@ -119,29 +82,12 @@ class Path:
 # Steps and bounds -----------------------------------------------------------------------------------------------------
 
 
-def spectrum(X):
-    """Ends of the spectra that the theorems are about.
-
-    Parameters
-    ----------
-    X : array_like, shape (n, d)
-        Unit rows.
-
-    Returns
-    -------
-    Spectrum
-    """
-    X = check_matrix("X", X)
-    S, T = limit_kernels(X)
-    return Spectrum(*X.shape, *(Ends(*np.linalg.eigvalsh(K)[[0, -1]].tolist()) for K in (X @ X.T, S, T, S + T)))
-
-
 def theorem_step(spectrum, regime):
     """Step size of the theorems: before (4.13) for encoder-only training, after (5.20) for joint training.
 
     Parameters
     ----------
-    spectrum : Spectrum
+    spectrum : ntk_limits.Spectrum
     regime : str
         "encoder" or "joint".
 
@@ -154,10 +100,9 @@ def theorem_step(spectrum, regime):
     ValueError
         For the decoder alone, on which the paper has no theorem.
     """
-    n, d, lambda_n, lambda_0 = spectrum.n, spectrum.d, spectrum.samples.largest, spectrum.encoder.smallest
     if regime not in ("encoder", "joint"):
         raise ValueError(f"regime must be encoder or joint; got {regime!r}")
-    return lambda_0 / (lambda_n * n * (4 * d if regime == "encoder" else 64))
+    return spectrum.lambda_0 / (spectrum.lambda_n * spectrum.n * (4 * spectrum.d if regime == "encoder" else 64))
 
 
 def practical_step(W, A, X, regime, share=0.25):
@@ -236,7 +181,7 @@ def movement_bounds(W, A, X):
     Movement
     """
     known, (d, m) = spectrum(X), np.shape(W)
-    lambda_0, lambda_n = known.encoder.smallest, known.samples.largest
+    lambda_0, lambda_n = known.lambda_0, known.lambda_n
     error = np.linalg.norm(X - outputs(W, A, X))
     activations = np.linalg.norm(np.maximum(X @ W, 0), 2)
     common = 4 * error / (np.sqrt(m) * lambda_0)
@@ -247,8 +192,32 @@ def movement_bounds(W, A, X):
         decoder=np.sqrt(d) * of_W,
         decoder_printed=of_W,
         decoder_corrected=common * np.sqrt(d) * activations,
-        path=np.sqrt(2 * d / lambda_0) * error,
+        path=path_bound(error, d, lambda_0),
     )
+
+
+def path_bound(error, d, low):
+    r"""Repair 3: length of the path of all trained weights under gradient flow, in place of Lemmas 4.3, 5.4 and 5.5.
+
+    If :math:`\lambda_{\min}(K) \ge \lambda/2` all along, it is at most :math:`\sqrt{2d/\lambda}\,\|E(0)\|_F`.
+
+    Proof. The speed is :math:`\|\nabla L\|` with :math:`\|\nabla L\|^2 = e^T K e/d`, which is at least
+    :math:`(\lambda/2d)\|e\|^2`. And :math:`-d\|e\|/dt = e^T K e/(d\|e\|) = \|\nabla L\|^2/\|e\| \ge
+    \sqrt{\lambda/2d}\,\|\nabla L\|`: the error pays for every bit of the way.
+
+    Parameters
+    ----------
+    error : float
+        Frobenius norm of X - U at the start.
+    d : int
+    low : float
+        The :math:`\lambda` above.
+
+    Returns
+    -------
+    float
+    """
+    return float(np.sqrt(2 * d / check_number("low", low, 0, open_low=True)) * error)
 
 
 def rate(step, spectrum):
@@ -257,13 +226,13 @@ def rate(step, spectrum):
     Parameters
     ----------
     step : float
-    spectrum : Spectrum
+    spectrum : ntk_limits.Spectrum
 
     Returns
     -------
     float
     """
-    return 1 - step * spectrum.encoder.smallest / (2 * spectrum.d)
+    return 1 - step * spectrum.lambda_0 / (2 * spectrum.d)
 
 
 def limit_losses(X, regime, share, steps):
@@ -292,6 +261,37 @@ def limit_losses(X, regime, share, steps):
     values, modes = np.linalg.eigh({"encoder": S, "decoder": T, "joint": S + T}[regime])
     energies = np.einsum("ij,ik,kj->j", modes, X @ np.transpose(X) + T, modes)
     return 0.5 * (1 - 2 * share * values / values[-1]) ** (2 * np.asarray(steps)[:, None]) @ energies
+
+
+class FlipTail(NamedTuple):
+    """Logarithms of the probability that too many units can flip on a sample, and of what the paper says it is at most.
+
+    Attributes
+    ----------
+    exact : float
+        Of a binomial tail: more than 4 m R of the m units have their hyperplane within R of the sample.
+    printed : float
+        Of the bound exp(-m R).
+    """
+
+    exact: float
+    printed: float
+
+
+def flip_tail(m, radius):
+    """Lemma A.4: chance that more than 4 m R units can flip on a sample when each moves by at most R.
+
+    Parameters
+    ----------
+    m : int
+    radius : float
+
+    Returns
+    -------
+    FlipTail
+    """
+    m, radius = check_count("m", m), check_number("radius", radius, 0)
+    return FlipTail(float(binom.logsf(np.floor(4 * m * radius), m, 2 * norm.cdf(radius) - 1)), -m * radius)
 
 
 # Along a descent ------------------------------------------------------------------------------------------------------

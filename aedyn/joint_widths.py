@@ -1,4 +1,4 @@
-"""How wide is wide enough: trials of the three regimes over widths and seeds, and the widths of the theorems."""
+"""How wide is wide enough: trials of the three regimes over widths and random starts, and what they say."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,8 @@ from joblib import Parallel, delayed
 from scipy.stats import binom
 
 from aedyn._checks import check_count, check_matrix, check_number
-from aedyn.joint_training import practical_step, rate, spectrum
+from aedyn.joint_training import practical_step, rate
+from aedyn.ntk_limits import spectrum
 from aedyn.wide_network import descend, draw_weights
 
 ROUNDING = 1e-13  # share of the first loss by which one may exceed the bound
@@ -29,24 +30,6 @@ class Trial(NamedTuple):
     reached: bool
     within: bool
     n_iter: int
-
-
-class Widths(NamedTuple):
-    """Widths that the theorems ask for.
-
-    Attributes
-    ----------
-    encoder : float
-        Theorem 4.2, with the constant 2048 of its own proof.
-    joint : float
-        Theorem 5.2, with the constant that the conditions in its proof give.
-    joint_decoder_rate : float
-        The same with the smallest eigenvalue of T, the limit of H, in the place of lambda_0.
-    """
-
-    encoder: float
-    joint: float
-    joint_decoder_rate: float
 
 
 def try_width(X, m, regime, rng, *, share=0.25, target=1e-4, n_steps=4000, to_the_end=False):
@@ -108,29 +91,6 @@ def try_widths(X, widths, regime, *, n_seeds, seed=0, n_jobs=1, **options):
     grid = [(m, i) for m in widths for i in range(check_count("n_seeds", n_seeds))]
     trials = Parallel(n_jobs)(delayed(try_width)(X, m, regime, [seed, m, i], **options) for m, i in grid)
     return Trial(*(np.reshape(values, (len(widths), n_seeds)) for values in zip(*trials, strict=True)))
-
-
-def theorem_widths(spectrum, delta=0.1):
-    """Widths that Theorems 4.2 and 5.2 ask for.
-
-    Parameters
-    ----------
-    spectrum : joint_training.Spectrum
-    delta : float
-        Allowed probability of failure.
-
-    Returns
-    -------
-    Widths
-    """
-    n, d, lambda_n = spectrum.n, spectrum.d, spectrum.samples.largest
-    delta = check_number("delta", delta, 0, 1, open_low=True)
-    of_joint = 32768 * n * d * lambda_n**3 / delta
-    return Widths(
-        encoder=2048 * n**5 * d**4 * lambda_n / (spectrum.encoder.smallest**4 * delta**3),
-        joint=of_joint / spectrum.encoder.smallest**4,
-        joint_decoder_rate=of_joint / spectrum.decoder.smallest**4,
-    )
 
 
 def sufficient_width(widths, successes):

@@ -15,66 +15,18 @@ writes :math:`\lambda_n = \|C\|` and :math:`\lambda_0` for the smallest eigenval
   :math:`\lambda_T \le t^2/4 + O(t^3)`.
 """
 
-from math import comb, floor, pi
+from math import comb, pi
 from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial.distance import cdist
-from scipy.stats import binom, norm
 
 from aedyn._checks import check_count, check_number
-from aedyn.ntk_kernels import decoder_kernel, encoder_kernel, limit_kernels
+from aedyn.ntk_kernels import decoder_kernel, encoder_kernel
+from aedyn.ntk_limits import limit_kernels
 from aedyn.unit_samples import check_unit_rows
 
 # Data -----------------------------------------------------------------------------------------------------------------
-
-
-class Spectrum(NamedTuple):
-    """Eigenvalues of data and limit kernels that the widths depend on.
-
-    Attributes
-    ----------
-    n, d : int
-        Number of samples and dimension.
-    lambda_n : float
-        Largest eigenvalue of the Gram matrix C.
-    lambda_0 : float
-        Smallest eigenvalue of S, the encoder's limit kernel.
-    lambda_T : float
-        Smallest eigenvalue of T, the decoder's limit kernel.
-    lambda_joint : float
-        Smallest eigenvalue of S + T.
-    norm_S, norm_T : float
-        Largest eigenvalues of S and T.
-    """
-
-    n: int
-    d: int
-    lambda_n: float
-    lambda_0: float
-    lambda_T: float
-    lambda_joint: float
-    norm_S: float
-    norm_T: float
-
-
-def spectrum(X):
-    """Eigenvalues of data and limit kernels.
-
-    Parameters
-    ----------
-    X : array_like, shape (n, d)
-        Unit rows.
-
-    Returns
-    -------
-    Spectrum
-    """
-    X = check_unit_rows("X", X)
-    limits = limit_kernels(X)
-    S, T, joint = (np.linalg.eigvalsh(kernel) for kernel in (*limits, limits.joint))
-    lambda_n = np.linalg.norm(X, 2) ** 2
-    return Spectrum(*X.shape, *map(float, (lambda_n, S[0], T[0], joint[0], S[-1], T[-1])))
 
 
 class Separation(NamedTuple):
@@ -136,26 +88,29 @@ def decoder_coefficients(n_terms):
 # Networks at random weights -------------------------------------------------------------------------------------------
 
 
-class Deviations(NamedTuple):
-    """Distances, in spectral norm, of kernels from their limits.
+class AgainstLimits(NamedTuple):
+    """Smallest eigenvalues of the kernels of a network, and distances of the kernels from limits, in spectral norm.
 
     Attributes
     ----------
-    encoder : float
-        Of G from the Kronecker product of S and the identity.
-    decoder : float
+    smallest_G, smallest_H : float
+    G_to_S : float
+        Distance of G from the Kronecker product of S and the identity.
+    H_to_T : float
         Of H from that of T and the identity.
-    decoder_printed : float
+    H_to_S : float
         Of H from that of S and the identity, which the paper takes for its limit.
     """
 
-    encoder: float
-    decoder: float
-    decoder_printed: float
+    smallest_G: float
+    smallest_H: float
+    G_to_S: float
+    H_to_T: float
+    H_to_S: float
 
 
-def deviations(W, A, X):
-    """How far the kernels of a network are from their limits (Lemmas 4.1 and 5.1).
+def against_limits(W, A, X):
+    """The kernels of a network against their limits (Lemmas 4.1 and 5.1).
 
     Parameters
     ----------
@@ -165,12 +120,13 @@ def deviations(W, A, X):
 
     Returns
     -------
-    Deviations
+    AgainstLimits
     """
     S, T = limit_kernels(X)
     G, H = encoder_kernel(W, A, X), decoder_kernel(W, X)
-    differences = G - np.kron(S, np.eye(len(G) // len(S))), H - T, H - S
-    return Deviations(*(float(np.linalg.norm(difference, 2)) for difference in differences))
+    kernels = (G, H, G - np.kron(S, np.eye(len(W))), H - T, H - S)
+    low, high = np.array([np.linalg.eigvalsh(kernel)[[0, -1]] for kernel in kernels]).T
+    return AgainstLimits(*low[:2].tolist(), *np.maximum(-low, high)[2:].tolist())
 
 
 class InitialError(NamedTuple):
@@ -236,39 +192,6 @@ def push_across(W, X, radius):
     distance = activity[closest, np.arange(W.shape[1])]
     beyond = -distance - 1e-9 * np.where(distance < 0, -1, 1)
     return W + np.where(np.abs(beyond) <= radius, beyond, 0) * X[closest].T
-
-
-class FlipTail(NamedTuple):
-    """Probability that too many units can flip on a sample (Lemma A.4).
-
-    Attributes
-    ----------
-    exact : float
-        That more than 4 m R of the m units have their hyperplane within R of the sample, a binomial tail.
-    printed : float
-        The paper's bound exp(-m R).
-    """
-
-    exact: float
-    printed: float
-
-
-def flip_tail(m, radius):
-    """Probability that more than 4 m R units can flip on a sample when each moves by at most R.
-
-    Parameters
-    ----------
-    m : int
-    radius : float
-
-    Returns
-    -------
-    FlipTail
-    """
-    m, radius = check_count("m", m), check_number("radius", radius, 0)
-    return FlipTail(
-        exact=float(binom.sf(floor(4 * m * radius), m, 2 * norm.cdf(radius) - 1)), printed=float(np.exp(-m * radius))
-    )
 
 
 def flip_bound(W, X, radius):

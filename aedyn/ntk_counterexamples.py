@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from mpmath import iv
+from scipy.linalg import hadamard
 
 from aedyn._checks import check_count
 
@@ -99,22 +100,6 @@ def decoder_concentration():
         3/8 and :math:`\lambda_{\min}(T) = 1/2 - 1/2\pi`.
     """
     return Sides(Fraction(3, 8), iv.mpf(1) / 2 - 1 / (2 * iv.pi), "<=", "closed form")
-
-
-def decoder_deviation(n):
-    r"""Lemma 5.1 for n orthonormal samples: :math:`\|H(0) - H^\infty\| \le \lambda_0/4` with the printed limit S.
-
-    Parameters
-    ----------
-    n : int
-        At least 2.
-
-    Returns
-    -------
-    Sides
-        The limit :math:`\|T - S\| = (n - 1)/2\pi` of the left side, and 1/8.
-    """
-    return Sides((check_count("n", n, 2) - 1) / (2 * iv.pi), Fraction(1, 8), "<=", "closed form")
 
 
 def two_units_active():
@@ -208,21 +193,6 @@ def linear_flow():
     return Sides(Fraction(1, 4), Fraction(1, 16), "==", "exact arithmetic")
 
 
-def weight_movement():
-    r"""Lemma 4.3, second part: :math:`\|w_r(t) - w_r(0)\| \le d\sqrt{\lambda_n}\,\|E(0)\|/\sqrt m\,\lambda_0`.
-
-    One sample x = 1 with d = 1, four units W = (1, -1, -1, -1), all of A equal to 1. Only the first unit is active, and
-    it stays so: u = w/2 with dw/dt = (1 - w/2)/2. So K = 1/4 is :math:`\lambda_0/2` all along, as the lemma asks, and w
-    goes from 1 to 2. With the factor 2 that the proof loses the bound is 1, which is attained in the limit.
-
-    Returns
-    -------
-    Sides
-        Distance travelled as t grows, and the printed bound.
-    """
-    return Sides(Fraction(1), Fraction(1, 2), "<=", "closed form")
-
-
 # Data -----------------------------------------------------------------------------------------------------------------
 
 
@@ -241,41 +211,7 @@ def hexagon():
     return Sides(Fraction(1, 100 * 6**2), sum(s * (-1) ** k for k, s in enumerate(row)), "<=", "exact arithmetic")
 
 
-def step_condition():
-    r"""What (5.20) comes to: :math:`8\eta\lambda_n/d \le \eta\lambda_0/8d`, whatever the step.
-
-    Every data set has :math:`\lambda_n \ge 1`, the diagonal of C, and :math:`\lambda_0 \le 1/2`, that of S.
-
-    Returns
-    -------
-    Sides
-        The smallest possible left side and the largest possible right side, both in units of the step over d.
-    """
-    return Sides(Fraction(8), Fraction(1, 16), "<=", "exact arithmetic")
-
-
 # Norms under ReLU -----------------------------------------------------------------------------------------------------
-
-
-def hadamard(n):
-    """Sylvester's matrix of signs with orthogonal columns.
-
-    Parameters
-    ----------
-    n : int
-        A power of 2.
-
-    Returns
-    -------
-    ndarray of int, shape (n, n)
-    """
-    n = check_count("n", n)
-    if n & (n - 1):
-        raise ValueError(f"n must be a power of 2; got {n}")
-    H = np.ones((1, 1), dtype=int)
-    while len(H) < n:
-        H = np.block([[H, H], [H, -H]])
-    return H
 
 
 def rectified_norm(n=2):
@@ -322,23 +258,3 @@ def decoder_stability(n=2, epsilon=Fraction(1, 10)):
     left = (2 * epsilon + epsilon**2) * rectified_norm(n).left
     radius = _interval(epsilon) * iv.sqrt(_interval(Fraction(n * (n + 1), 2)))
     return Sides(left, (2 * iv.sqrt(n) + radius) * radius, "<=", "interval arithmetic")
-
-
-def decoder_gradient(n=2):
-    r"""Inequality (C.3), :math:`\|\nabla_A L\|_F \le \sqrt{\lambda_n/md}\,\|E\|_F \|W\|`, for X = I, Hadamard W.
-
-    All entries of A are -1, one of the possible draws.
-
-    Parameters
-    ----------
-    n : int
-        A power of 2; number of samples, dimension and width.
-
-    Returns
-    -------
-    Sides
-        Squares of both sides, times m d.
-    """
-    M = np.maximum(hadamard(n), 0) * Fraction(1)
-    E = np.eye(n, dtype=int) + np.ones((n, n), dtype=int) @ M.T / n
-    return Sides((E @ M).ravel() @ (E @ M).ravel(), n * (E.ravel() @ E.ravel()), "<=", "exact arithmetic")

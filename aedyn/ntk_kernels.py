@@ -1,4 +1,4 @@
-r"""Tangent kernels of the two-layer autoencoder: their limits in closed form, and as they are at finite width.
+r"""Tangent kernels of the two-layer autoencoder at finite width.
 
 The network is ``U = relu(X @ W) @ A.T / sqrt(m d)`` with samples as rows of X, shape (n, d), and one column of W and A,
 shape (d, m), for each of m units. Under gradient flow of the squared error,
@@ -8,8 +8,8 @@ shape (d, m), for each of m units. Under gradient flow of the squared error,
           H = \frac1m \phi(XW)\phi(XW)^T \otimes I_d,
 
 where :math:`s_{ir} = 1[w_r \cdot x_i \ge 0]`: K = G when only the encoder is trained, H when only the decoder is, and
-G + H when both are (section 3.2 of the paper on joint training). For random weights their means are
-:math:`S \otimes I` and :math:`T \otimes I` of `limit_kernels`.
+G + H when both are (section 3.2 of the paper on joint training). For random weights the means of G and H are
+:math:`S \otimes I` and :math:`T \otimes I` of `ntk_limits`.
 """
 
 import warnings
@@ -19,77 +19,15 @@ import numpy as np
 from numba import njit
 from scipy.linalg import eigh
 from scipy.sparse.linalg import LinearOperator, eigsh, lobpcg
-from scipy.spatial.distance import cdist
 
 from aedyn._checks import check_matrix
 from aedyn._parallel import map_in_threads
-from aedyn.unit_samples import check_unit_rows
+from aedyn.ntk_limits import limit_kernels
 
 _BLOCK = 2048  # units at a time, a multiple of 8
 
 
-# Limits ---------------------------------------------------------------------------------------------------------------
-
-
-def angles(X):
-    """Angles between samples, exact also where they are small or close to pi.
-
-    Parameters
-    ----------
-    X : array_like, shape (n, d)
-        Unit rows.
-
-    Returns
-    -------
-    ndarray, shape (n, n)
-        In radians.
-    """
-    X = check_unit_rows("X", X)
-    return 2 * np.arctan2(cdist(X, X), cdist(X, -X))
-
-
-class LimitKernels(NamedTuple):
-    """Kernels of a network of infinite width, each to be multiplied by the identity of the output space.
-
-    Attributes
-    ----------
-    encoder : ndarray, shape (n, n)
-        S, the kernel when the encoder is trained; its smallest eigenvalue is the paper's lambda_0.
-    decoder : ndarray, shape (n, n)
-        T, the kernel when the decoder is trained.
-    """
-
-    encoder: np.ndarray
-    decoder: np.ndarray
-
-    @property
-    def joint(self):
-        """S + T, the kernel when both are trained."""
-        return self.encoder + self.decoder
-
-
-def limit_kernels(X):
-    r"""Kernels of a network of infinite width.
-
-    At the angle :math:`\theta` between two samples, :math:`S = \cos\theta\,(\pi - \theta)/2\pi`, from the probability
-    that a unit is active on both, and :math:`T = S + \sin\theta/2\pi`, the mean product of its activations (Cho and
-    Saul's arc-cosine kernels of degree 0 and 1). The paper has S in both places: (5.11) is right, (5.12) is not.
-
-    Parameters
-    ----------
-    X : array_like, shape (n, d)
-        Unit rows.
-
-    Returns
-    -------
-    LimitKernels
-    """
-    theta = angles(X)
-    S = np.cos(theta) * (np.pi - theta) / (2 * np.pi)
-    return LimitKernels(S, S + np.sin(theta) / (2 * np.pi))
-
-
-# At finite width ------------------------------------------------------------------------------------------------------
+# Kernels --------------------------------------------------------------------------------------------------------------
 
 
 def encoder_kernel(W, A, X):
@@ -145,6 +83,26 @@ def decoder_kernel(W, X):
         return activity @ activity.T
 
     return sum(map_in_threads(part, _blocks(W.shape[1]))) / W.shape[1]
+
+
+def flipped_share(A, flipped):
+    r"""Largest share that the units which flip on one sample have in A: :math:`\max_i \|A_{F_i}\|^2/m`.
+
+    With the norm of the samples it bounds what G loses to the units whose sides change.
+
+    Parameters
+    ----------
+    A : array_like, shape (d, m)
+    flipped : array_like of bool, shape (n, m)
+        Row i tells which units are in :math:`F_i`.
+
+    Returns
+    -------
+    float
+    """
+    A = check_matrix("A", A)
+    squares = (float(np.linalg.norm(A[:, flip], 2)) ** 2 for flip in np.asarray(flipped, dtype=bool) if flip.any())
+    return max(squares, default=0.0) / A.shape[1]
 
 
 class KernelOperator(LinearOperator):

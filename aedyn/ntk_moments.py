@@ -1,8 +1,7 @@
-r"""Gaussian moments behind the kernels, and how the outputs of a general network flow.
+r"""Gaussian moments behind the decoder's kernel at random weights, and how the outputs of a general network flow.
 
-Stein's identity :math:`E[w h(w)] = E[\nabla h(w)]` needs h to be weakly differentiable. For :math:`h = 1[w \cdot x \ge
-0]\,\phi(w \cdot y)` it is not: h jumps across the hyperplane of x, and the jump adds a surface term. The paper drops
-it three times, in the decoder's limit kernel, in Lemma A.2 and in Claim C.2.
+The surface term of `ntk_limits` is dropped three times in the paper: in the decoder's limit kernel, in Lemma A.2
+(`wedge_moments`) and in Claim C.2, which is here.
 """
 
 from math import log, pi, sqrt
@@ -12,80 +11,8 @@ import numpy as np
 from scipy.stats import chi2
 
 from aedyn._checks import check_count, check_matrix, check_number
-from aedyn.ntk_kernels import angles
-from aedyn.unit_samples import check_unit_rows
 
 _STEP = 1e-30  # of complex-step derivatives, which do not cancel
-
-
-class SteinTerms(NamedTuple):
-    r"""The two parts of :math:`E[\phi(w \cdot x)\,\phi(w \cdot y)]` that Stein's identity gives.
-
-    Attributes
-    ----------
-    smooth : float or ndarray
-        From the slope: :math:`\cos\theta\,(\pi - \theta)/2\pi`, the paper's value.
-    jump : float or ndarray
-        From the jump: :math:`\sin\theta/2\pi`, which the paper leaves out.
-    """
-
-    smooth: float
-    jump: float
-
-
-def stein_terms(angle):
-    """Mean product of the activations of one unit on two samples, in two parts.
-
-    Parameters
-    ----------
-    angle : float or array_like
-        Between the samples, in radians.
-
-    Returns
-    -------
-    SteinTerms
-    """
-    angle = np.asarray(angle, dtype=float)
-    return SteinTerms(np.cos(angle) * (pi - angle) / (2 * pi), np.sin(angle) / (2 * pi))
-
-
-class SecondMoment(NamedTuple):
-    """Mean of w w^T where a unit is active on both of two samples (Lemma A.2).
-
-    Attributes
-    ----------
-    exact : ndarray, shape (d, d)
-    printed : ndarray, shape (d, d)
-        The probability of being active on both, times the identity.
-    """
-
-    exact: np.ndarray
-    printed: np.ndarray
-
-
-def second_moment(x, y):
-    r"""Mean of w w^T over Gaussian w with :math:`w \cdot x \ge 0` and :math:`w \cdot y \ge 0`.
-
-    In the plane of x and y these w fill a wedge of angle :math:`\pi - \theta` around x + y. With unit vectors b along
-    x + y and c along x - y the mean is :math:`P\,I + \frac{\sin\theta}{2\pi}(b b^T - c c^T)`,
-    :math:`P = (\pi - \theta)/2\pi`. The correction has trace 0, so that Lemma A.3 is right all the same.
-
-    Parameters
-    ----------
-    x, y : array_like, shape (d,)
-        Unit vectors.
-
-    Returns
-    -------
-    SecondMoment
-    """
-    X = check_unit_rows("x and y", np.array([x, y]))
-    theta = angles(X)[0, 1]
-    printed = (pi - theta) / (2 * pi) * np.eye(X.shape[1])
-    if not 0 < theta < pi:
-        return SecondMoment(printed, printed)
-    b, c = (X[0] + X[1]) / (2 * np.cos(theta / 2)), (X[0] - X[1]) / (2 * np.sin(theta / 2))
-    return SecondMoment(printed + np.sin(theta) / (2 * pi) * (np.outer(b, b) - np.outer(c, c)), printed)
 
 
 class FourthMoment(NamedTuple):

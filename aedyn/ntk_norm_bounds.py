@@ -1,18 +1,16 @@
-r"""Inequalities of section 5 that rest on :math:`\|\phi(X^T W)\| \le \|X\|\,\|W\|`, and what is right in its place.
+r"""Lemma 5.2, which rests on :math:`\|\phi(X^T W)\| \le \|X\|\,\|W\|`, and what is right in its place.
 
 ReLU moves no entry further than its argument, so it contracts the Frobenius norm. It does not contract the spectral
 norm: for random weights :math:`\|\phi(X^T W)\|^2/m` tends to :math:`\|T\| \ge n/2\pi`, however well conditioned the
 samples. Where the paper uses the norm of W, that of the activations belongs.
 """
 
-from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
 
-from aedyn._checks import check_matrix, check_number
+from aedyn._checks import check_matrix
 from aedyn.ntk_kernels import decoder_kernel
-from aedyn.wide_network import gradients, outputs
 
 
 class Bounds(NamedTuple):
@@ -70,53 +68,6 @@ def kernel_change(W, W_new, X):
     change = np.linalg.norm(decoder_kernel(W_new, X) - decoder_kernel(W, X), 2)
     printed = top**2 / m * (2 * np.linalg.norm(W, 2) + radius) * radius
     return _bounds(change, printed, top / m * (2 * norm + top * radius) * radius)
-
-
-def decoder_gradient(W, A, X):
-    r"""Inequality (C.3): Frobenius norm of the gradient in A.
-
-    The paper has :math:`\sqrt{\lambda_n/md}\,\|E\|_F\|W\|`, like (C.2) for the gradient in W; right is
-    :math:`\|\phi(X^T W)\|\,\|E\|_F/\sqrt{md}`.
-
-    Parameters
-    ----------
-    W, A : array_like, shape (d, m)
-    X : array_like, shape (n, d)
-
-    Returns
-    -------
-    Bounds
-    """
-    found, norm = gradients(W, A, X), activation_norm(W, X)
-    scale = sqrt(2 * found.loss / np.size(A))
-    return _bounds(np.linalg.norm(found.A), scale * norm.printed, scale * norm.measured)
-
-
-def output_change(W, A, X, step):
-    r"""Claim C.8: squared change of the outputs in one step of joint descent.
-
-    The paper has :math:`64\eta^2\lambda_n^2\|E\|_F^2/md`. With the activations :math:`\phi` before and :math:`\phi'`
-    after the step, :math:`A'\phi' - A\phi = (A' - A)\phi' + A(\phi' - \phi)`, so right is
-    :math:`\frac{2\eta^2}{d^2}[\frac{\|\phi'\|^2}{m} e^T H e + \lambda_n\frac{\|A\|^2}{m}e^T G e]`.
-
-    Parameters
-    ----------
-    W, A : array_like, shape (d, m)
-    X : array_like, shape (n, d)
-    step : float
-
-    Returns
-    -------
-    Bounds
-    """
-    step, found = check_number("step", step, 0), gradients(W, A, X)
-    W_new, A_new = W - step * found.W, A - step * found.A
-    change = outputs(W_new, A_new, X) - outputs(W, A, X)
-    top = np.linalg.norm(X, 2) ** 2
-    from_A = activation_norm(W_new, X).measured ** 2 * np.vdot(found.A, found.A)  # e^T H e is d times the latter
-    from_W = top * np.linalg.norm(A, 2) ** 2 * np.vdot(found.W, found.W)
-    scale = 2 * step**2 / np.size(A)
-    return _bounds(np.vdot(change, change), scale * 64 * top**2 * found.loss, scale * (from_A + from_W))
 
 
 def _bounds(*values):

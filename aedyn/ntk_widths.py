@@ -1,6 +1,6 @@
 r"""Widths that suffice for linear convergence: the paper's, with the constants of its proofs, and repaired ones.
 
-All functions take the eigenvalues of `ntk_bounds.spectrum` and a failure probability :math:`\delta`, and return a width
+All functions take the eigenvalues of `ntk_limits.spectrum` and a failure probability :math:`\delta`, and return a width
 m as a float, for widths beyond any machine occur. "Printed" follows the paper's argument with its slips corrected where
 a factor 2 is lost; what is not proved in the paper is said. "Repaired" widths are proved; see `ntk_repairs`.
 """
@@ -45,7 +45,7 @@ def table1(data, distance, delta):
 
     Parameters
     ----------
-    data : Spectrum
+    data : ntk_limits.Spectrum
     distance : float
         Smallest distance between two samples, Delta.
     delta : float
@@ -80,7 +80,7 @@ def joint_advantage(data, delta):
 
     Parameters
     ----------
-    data : Spectrum
+    data : ntk_limits.Spectrum
     delta : float
 
     Returns
@@ -118,7 +118,7 @@ def encoder_concentration(data, delta):
 
     Parameters
     ----------
-    data : Spectrum
+    data : ntk_limits.Spectrum
     delta : float
 
     Returns
@@ -142,7 +142,7 @@ def decoder_width(data, delta):
 
     Parameters
     ----------
-    data : Spectrum
+    data : ntk_limits.Spectrum
     delta : float
 
     Returns
@@ -173,7 +173,7 @@ def encoder_width_printed(data, delta, *, flow=False):
 
     Parameters
     ----------
-    data : Spectrum
+    data : ntk_limits.Spectrum
     delta : float
     flow : bool
 
@@ -197,7 +197,7 @@ def joint_width_printed(data, delta, *, low=None):
 
     Parameters
     ----------
-    data : Spectrum
+    data : ntk_limits.Spectrum
     delta : float
     low : float, optional
         Eigenvalue to use; the printed :math:`\lambda_0` if not given.
@@ -222,12 +222,12 @@ def joint_width(data, delta):
     r"""Width at which joint gradient flow converges at the rate :math:`\lambda_T`, in place of Theorem 5.1.
 
     It is the larger of `decoder_width` and :math:`12(\sqrt 3 + \sqrt 2)^2\, n d\lambda_n/\lambda_T^2\delta`, from the
-    stability of H (`ntk_repairs.decoder_stability`) and the length of the path (`ntk_repairs.path_length`), with
+    stability of H (`ntk_repairs.decoder_stability`) and the length of the path (`joint_training.path_bound`), with
     :math:`\|E(0)\|^2 \le 3n/2\delta`; each of the two can fail with probability :math:`\delta`.
 
     Parameters
     ----------
-    data : Spectrum
+    data : ntk_limits.Spectrum
     delta : float
 
     Returns
@@ -254,10 +254,10 @@ def repaired_width(data, delta, *, mode=FLOW):
 
     Parameters
     ----------
-    data : Spectrum
+    data : ntk_limits.Spectrum
     delta : float
     mode : tuple of float
-        `FLOW`, or `DESCENT` for gradient descent with steps as in `ntk_repairs.descent_bound`.
+        `FLOW`, or `DESCENT` for gradient descent with steps as in `joint_induction.descent_bound`.
 
     Returns
     -------

@@ -1,64 +1,23 @@
 r"""The tangent kernel of the tied network at infinite width, and what it says of training that starts at variance 2.
 
 At variance 2 the untrained network is the identity plus an error of order :math:`1/\sqrt m`, so wide networks hardly
-move, and training is linear in the kernel. The kernel needs the second moment of a normal vector over the wedge where
-two units are active, that is the corrected Lemma A.2.
+move, and training is linear in the kernel.
 """
 
 import numpy as np
 
 from aedyn._checks import check_number
-from aedyn.ntk_kernels import limit_kernels
+from aedyn.ntk_limits import angles, kernels_at, limit_kernels
 from aedyn.unit_samples import check_unit_rows
-
-
-def wedge_second_moments(X, Y):
-    r"""Corrected Lemma A.2: :math:`M = \mathbb E[1(w^Tx\ge0,\,w^Ty\ge0)\,ww^T]` for standard normal w.
-
-    .. math:: M = \frac{\pi-\theta}{2\pi}I + \frac{\sin\theta}{2\pi}(bb^T - cc^T)
-
-    with unit vectors b along x + y and c along x - y. The paper has the first term only.
-
-    Parameters
-    ----------
-    X, Y : array_like, shapes (n, d) and (p, d)
-        Unit rows.
-
-    Returns
-    -------
-    ndarray, shape (n, p, d, d)
-    """
-    theta, B, C = _wedges(X, Y)
-    sin = np.sin(theta) / (2 * np.pi)
-    return _scale((np.pi - theta) / (2 * np.pi), np.eye(B.shape[-1])) + _scale(sin, B - C)
-
-
-def wedge_fourth_moments(X, Y):
-    r"""The moment :math:`N = \mathbb E[\phi(w^Tx)\,\phi(w^Ty)\,ww^T]` for standard normal w.
-
-    .. math:: N = T\,(I + bb^T + cc^T) + \frac{\pi-\theta+\sin\theta\cos\theta}{2\pi}(bb^T - cc^T), \qquad
-              T = \frac{\sin\theta + (\pi-\theta)\cos\theta}{2\pi} .
-
-    Parameters
-    ----------
-    X, Y : array_like, shapes (n, d) and (p, d)
-        Unit rows.
-
-    Returns
-    -------
-    ndarray, shape (n, p, d, d)
-    """
-    theta, B, C = _wedges(X, Y)
-    T = _decoder(theta)
-    turn = (np.pi - theta + np.sin(theta) * np.cos(theta)) / (2 * np.pi)
-    return _scale(T, np.eye(B.shape[-1]) + B + C) + _scale(turn, B - C)
+from aedyn.wedge_moments import fourth_moments, second_moments
 
 
 def tied_kernel(X, Y):
     r"""Limit of the tangent kernel of the tied network at variance 1; it is proportional to the variance.
 
-    Block (i, j) is :math:`T_{ij}I + \cos\theta_{ij}M + My_jx_i^T + y_jx_i^TM` with M of `wedge_second_moments` for the
-    pair. Under gradient flow, in the time of `aedyn.weight_tied_training`, :math:`\dot u(x) = \sum_jK(x,x_j)\,e_j`.
+    Block (i, j) is :math:`T_{ij}I + \cos\theta_{ij}M + My_jx_i^T + y_jx_i^TM` with M of
+    `wedge_moments.second_moments` for the pair. Under gradient flow, in the time of `aedyn.weight_tied_training`,
+    :math:`\dot u(x) = \sum_jK(x,x_j)\,e_j`.
 
     Parameters
     ----------
@@ -72,8 +31,8 @@ def tied_kernel(X, Y):
     """
     X, Y = check_unit_rows("X", X), check_unit_rows("Y", Y)
     (n, d), p = X.shape, len(Y)
-    M = wedge_second_moments(X, Y)
-    blocks = _scale(_decoder(_angles(X, Y)), np.eye(d)) + _scale(X @ Y.T, M)
+    M, T = second_moments(X, Y), kernels_at(angles(X, Y)).decoder
+    blocks = T[..., None, None] * np.eye(d) + (X @ Y.T)[..., None, None] * M
     blocks += np.einsum("ijab,jb,ic->ijac", M, Y, X) + np.einsum("ja,ib,ijbc->ijac", Y, X, M)
     return blocks.swapaxes(1, 2).reshape(n * d, p * d)
 
@@ -81,7 +40,7 @@ def tied_kernel(X, Y):
 def error_covariance(X, Y):
     r"""Covariance of the errors u(x) - x of the untrained network at variance 2, times the width m.
 
-    It is :math:`4N - xy^T` with N of `wedge_fourth_moments`, for any m.
+    It is :math:`4N - xy^T` with N of `wedge_moments.fourth_moments`, for any m.
 
     Parameters
     ----------
@@ -94,7 +53,7 @@ def error_covariance(X, Y):
     """
     X, Y = check_unit_rows("X", X), check_unit_rows("Y", Y)
     (n, d), p = X.shape, len(Y)
-    blocks = 4 * wedge_fourth_moments(X, Y) - np.einsum("ia,jb->ijab", X, Y)
+    blocks = 4 * fourth_moments(X, Y) - np.einsum("ia,jb->ijab", X, Y)
     return blocks.swapaxes(1, 2).reshape(n * d, p * d)
 
 
@@ -161,28 +120,3 @@ def lazy_loss_of_gain(X, time=np.inf):
 
 def _check_time(time):
     return time if time == np.inf else check_number("time", time, 0)
-
-
-def _angles(X, Y):
-    sums, differences = (np.linalg.norm(X[:, None] + sign * Y, axis=2) for sign in (1, -1))
-    return 2 * np.arctan2(differences, sums)
-
-
-def _wedges(X, Y):
-    """Angles, and the projectors on the sum and on the difference of each pair (0 where that vanishes)."""
-    X, Y = check_unit_rows("X", X), check_unit_rows("Y", Y)
-    projectors = []
-    for sign in (1, -1):
-        axes = X[:, None] + sign * Y
-        norms = np.linalg.norm(axes, axis=2, keepdims=True)
-        axes = axes / np.where(norms > 0, norms, 1)
-        projectors.append(np.einsum("ija,ijb->ijab", axes, axes))
-    return _angles(X, Y), *projectors
-
-
-def _decoder(theta):
-    return (np.sin(theta) + (np.pi - theta) * np.cos(theta)) / (2 * np.pi)
-
-
-def _scale(numbers, matrices):
-    return numbers[:, :, None, None] * matrices

@@ -16,8 +16,8 @@ from aedyn.joint_counterexamples import (
     step_square,
 )
 from aedyn.joint_induction import claimed_bounds, provable_bounds, take_apart, terms
-from aedyn.ntk_kernels import limit_kernels
-from aedyn.wide_network import descend, gradients
+from aedyn.ntk_limits import limit_kernels
+from aedyn.wide_network import descend, draw_weights, gradients
 
 
 @pytest.mark.parametrize("sides", [encoder_radius(), expansion(), step_square(64), decoder_gradient()])
@@ -39,6 +39,10 @@ def test_exact_step_is_the_step_in_floating_point():
         assert_close(float(getattr(exact, name) / exact.before), value, ROUND_OFF)
     total = exact.before + exact.C1 + exact.C2 + exact.C3 + exact.C4 + exact.C5
     assert total == exact.after
+    # with the step d the printed factor of the cross terms, 2 eta / d, happens to be right
+    parts = exact_step(W, A, X, Fraction(2))
+    assert parts.C3 != 0 != parts.C4
+    assert parts.before + parts.C1 + parts.C2 + parts.C5 + Fraction(2, 2) * (parts.C3 + parts.C4) == parts.after
 
 
 def test_radius_of_the_encoder():
@@ -77,6 +81,17 @@ def test_gradient_of_the_decoder():
     assert_close(float(sides.printed), 2 * found.loss * np.linalg.norm(W, 2) ** 2 / 256, ROUND_OFF)
     assert np.linalg.norm(np.maximum(W, 0), 2) ** 2 * 2 * found.loss / 256 > np.linalg.norm(found.A) ** 2
     assert (sides.measured, sides.printed) == (Fraction(469, 16), Fraction(109, 16))
+
+
+@pytest.mark.parametrize(("n", "measured", "printed"), [(100, 1.82, 1.51), (200, 2.69, 1.63)])
+def test_gradient_of_the_decoder_at_random_weights(n, measured, printed):
+    """Many orthonormal samples break (C.3) too, and with the norm of the activations it holds."""
+    W, A = draw_weights(n, 2000, 0)
+    found = gradients(W, A, np.eye(n))
+    scale, gradient = np.sqrt(2 * found.loss / W.size), np.linalg.norm(found.A)
+    assert gradient == pytest.approx(measured, rel=0.1)
+    assert scale * np.linalg.norm(W, 2) == pytest.approx(printed, rel=0.1)
+    assert scale * np.linalg.norm(W, 2) < gradient <= scale * np.linalg.norm(np.maximum(W, 0), 2)
 
 
 def test_crossing_unit():

@@ -6,9 +6,19 @@ import pytest
 from tolerances import ITERATED, ROUND_OFF, assert_close
 
 from aedyn import unit_samples
-from aedyn.joint_induction import claimed_bounds, encoder_bounds, provable_bounds, slope_gap, take_apart, terms
-from aedyn.joint_training import practical_step, spectrum, theorem_step
+from aedyn.joint_induction import (
+    claimed_bounds,
+    descent_bound,
+    encoder_bounds,
+    largest_step,
+    provable_bounds,
+    slope_gap,
+    take_apart,
+    terms,
+)
+from aedyn.joint_training import kernel, practical_step, theorem_step
 from aedyn.ntk_kernels import decoder_kernel, encoder_kernel
+from aedyn.ntk_limits import spectrum
 from aedyn.wide_network import REGIMES, descend, draw_weights, outputs
 
 SPHERE = unit_samples.sphere(10, 5, 0)
@@ -77,9 +87,9 @@ def test_claims_b_at_the_step_of_the_theorem():
     assert all(value <= bound for value, bound in zip(found, bounds, strict=True))
     assert found.C5 / bounds.C5 == pytest.approx(1.6e-3, abs=1e-3)
     # with the radius lambda_0 / (64 n d) the bounds add up to what (4.12) says, with equality
-    radius = spectrum(SPHERE).encoder.smallest / (64 * 10 * 5)
+    radius = spectrum(SPHERE).lambda_0 / (64 * 10 * 5)
     total = sum(encoder_bounds(SPHERE, step=step, radius=radius))
-    assert total == pytest.approx(-step * spectrum(SPHERE).encoder.smallest / 10, rel=1e-12)
+    assert total == pytest.approx(-step * spectrum(SPHERE).lambda_0 / 10, rel=1e-12)
 
 
 def test_claim_c8_does_not_hold_at_large_width():
@@ -105,7 +115,7 @@ def test_printed_bounds_add_up_to_growth_at_any_step():
     for step in 10.0 ** np.arange(-8, 1):
         bounds = claimed_bounds(*START, SPHERE, step=step)
         assert bounds.C1 + bounds.C2 > 0
-    assert known.samples.largest / known.encoder.smallest > 64
+    assert known.lambda_n / known.lambda_0 > 64
 
 
 @pytest.mark.parametrize("regime", ["encoder", "joint"])
@@ -121,6 +131,12 @@ def test_slope_gap(start, regime):
         square = np.vdot(parts.E, parts.E)
         linear = np.vdot(parts.E, 20.0 / 4 * parts.Ge - parts.change) / (20.0 / 4) / square
         assert_close(abs(linear), gap.measured, ITERATED)
+
+
+def test_without_flips_mean_slopes_are_slopes():
+    W, A, X = np.ones((3, 4)), np.ones((3, 4)) * [1, -1, 1, -1], np.eye(3)
+    gap = slope_gap(W, A, X, take_apart(W, A, X, regime="encoder", step=0.01))
+    assert gap == (0, 0, 0)
 
 
 def test_repair_of_the_induction():
@@ -153,3 +169,58 @@ def test_what_units_that_change_sides_take_off_the_kernels():
     assert np.linalg.norm(H_perp, 2) == pytest.approx(2e-4, abs=1e-4)
     step = theorem_step(spectrum(SPHERE), "joint")
     assert not take_apart(W, A, SPHERE, regime="joint", step=step).flipped.any()
+
+
+# The repair for both layers -------------------------------------------------------------------------------------------
+
+
+def bounded(W, A, X, share=1.0):
+    """The bound on a joint step, which is a share of the largest one."""
+    step = share * largest_step(W, A, X)
+    return step, descent_bound(A, X, take_apart(W, A, X, regime="joint", step=step), step)
+
+
+def test_no_joint_step_beats_the_bound():
+    sets = (
+        unit_samples.sphere(6, 4, 0),
+        unit_samples.near_duplicate(5, 4, 0.2, 1),
+        unit_samples.orthonormal(4),
+        unit_samples.clusters(2, 3, 4, 0.3, 0),
+        unit_samples.sphere(12, 3, 2),
+    )
+    falls = []
+    for k, X in enumerate(sets):
+        for m in (10, 60, 300):
+            rng = np.random.default_rng([k, m])
+            W, A = draw_weights(X.shape[1], m, rng)
+            for scale in (0.1, 1.0, 3.0):
+                for share in (1.0, 0.3):
+                    _, found = bounded(scale * W, A, X, share)
+                    assert found.after <= found.bound * (1 + ROUND_OFF)
+                    falls.append(found.bound)
+    assert min(falls) < 0.9, "and the bound says something"
+
+
+def test_flips_can_undo_a_step_and_the_bound_says_so():
+    """Copies of one sample, which no unit sees, and another one whose gradient turns a unit on for them, wrongly."""
+    X = np.array([[1.0, 0]] * 8 + [[0.28, 0.96]])
+    W, A = np.array([[-1e-9, -1e-9], [1e-3, 1e-3]]), np.array([[-1.0, 1], [1, -1]])
+    step, found = bounded(W, A, X)
+    without_flips = 1 - step / 2 * X.ravel() @ kernel(W, A, X, "joint") @ X.ravel() / 9
+    assert without_flips < 1 < found.after <= found.bound
+
+
+def test_the_bound_closes_the_induction_at_large_width():
+    X = unit_samples.sphere(6, 8, 0)
+    low, (W, A) = spectrum(X).lambda_0, draw_weights(8, 20_000, 0)
+    assert bounded(W, A, X)[0] > 100 * theorem_step(spectrum(X), "joint")
+    for _ in range(15):
+        step, found = bounded(W, A, X)
+        assert found.after <= found.bound <= 1 - step * low / 16
+        parts = take_apart(W, A, X, regime="joint", step=step)
+        W, A = parts.W, parts.A
+
+
+def test_beyond_the_largest_step_the_bound_can_fail():
+    _, found = bounded(*draw_weights(4, 300, 0), unit_samples.sphere(6, 4, 0), share=40)
+    assert found.after > found.bound

@@ -1,4 +1,4 @@
-"""Spectra, steps, bounds on movement, and what is measured along a descent."""
+"""Steps, bounds on movement, and what is measured along a descent."""
 
 import numpy as np
 import pytest
@@ -6,17 +6,20 @@ from tolerances import ROUND_OFF, assert_close, assert_mean
 
 from aedyn import joint_training, unit_samples
 from aedyn.joint_training import (
+    flip_tail,
     follow,
     kernel,
     kernel_end,
     limit_losses,
     movement_bounds,
+    path_bound,
+    path_length,
     practical_step,
     rate,
-    spectrum,
     theorem_step,
 )
 from aedyn.ntk_kernels import decoder_kernel, encoder_kernel
+from aedyn.ntk_limits import spectrum
 from aedyn.wide_network import REGIMES, descend, draw_weights, outputs
 
 SPHERE = unit_samples.sphere(10, 5, 0)
@@ -24,17 +27,7 @@ START = draw_weights(5, 2000, 0)
 LAMBDA_0, LAMBDA_N = 0.0590833210, 4.3459409770
 
 
-# Spectra, steps, bounds -----------------------------------------------------------------------------------------------
-
-
-def test_spectrum():
-    known = spectrum(SPHERE)
-    assert (known.n, known.d) == (10, 5)
-    found = [known.samples.largest, *known.encoder, *known.decoder, known.joint.smallest]
-    expected = [LAMBDA_N, LAMBDA_0, 1.49430372, 0.0074777067, 2.53985941, 0.0668072249]
-    assert_close(np.array(found), np.array(expected), 1e-8)
-    conditions = [known.encoder.condition, known.decoder.condition, known.joint.condition]
-    assert [round(value) for value in conditions] == [25, 340, 59]
+# Steps and bounds -----------------------------------------------------------------------------------------------------
 
 
 def test_steps_of_the_theorems():
@@ -92,6 +85,14 @@ def test_activations_can_outgrow_the_bound_on_movement():
     assert bounds.decoder_corrected > 2 * bounds.decoder
 
 
+def test_the_tail_of_flips():
+    tail = flip_tail(1000, 0.003)
+    assert np.exp(tail.exact) == pytest.approx(1.41760e-6, rel=1e-5)
+    assert tail.printed == -3
+    for m, radius in ((50, 0.01), (200, 0.05), (1000, 0.1), (30, 0.3)):
+        assert flip_tail(m, radius).exact < flip_tail(m, radius).printed
+
+
 # Along a descent ------------------------------------------------------------------------------------------------------
 
 
@@ -103,7 +104,7 @@ def test_the_bound_on_the_loss_holds(regime, practical):
     losses = descend(*START, SPHERE, regime=regime, step=step, n_steps=300).losses
     bound = losses[0] * rate(step, known) ** np.arange(301)
     assert (losses[1:] < bound[1:]).all()
-    assert rate(step, known) == 1 - step * known.encoder.smallest / 10
+    assert rate(step, known) == 1 - step * known.lambda_0 / 10
 
 
 def test_the_bound_fails_for_the_decoder_alone():
@@ -148,6 +149,27 @@ def test_movement_stays_far_below_the_bounds(regime):
     assert 2 < np.hypot(path.W_move[1], path.A_move[1]) < bounds.path / 3
 
 
+@pytest.mark.parametrize("regime", ["encoder", "joint"])
+def test_the_path_is_no_longer_than_the_error_pays_for(regime):
+    W, A = draw_weights(5, 400, 0)
+    options = {"regime": regime, "step": 0.1, "n_steps": 600}
+    run, length = descend(W, A, SPHERE, **options), path_length(W, A, SPHERE, **options)
+    low = 2 * min(np.linalg.eigvalsh(kernel(*ends, SPHERE, regime))[0] for ends in ((W, A), (run.W, run.A)))
+    bound = path_bound(np.sqrt(2 * run.losses[0]), 5, low)
+    assert run.losses[-1] < 0.04 * run.losses[0], "training moved"
+    assert np.hypot(np.linalg.norm(run.W - W), np.linalg.norm(run.A - A)) <= length < bound
+    assert length > 0.05 * bound
+
+
+def test_the_bound_on_the_path_is_attained_by_one_unit():
+    """One sample and one unit with d = 1, decoder fixed: the error falls from 1/2 to 0 while w moves by 1/2."""
+    length = path_length([[0.5]], [[1.0]], [[1.0]], regime="encoder", step=0.01, n_steps=2000)
+    assert length == pytest.approx(0.5, rel=1e-8)
+    assert path_bound(0.5, 1, 2.0) == 0.5, "K = 1, so lambda may be 2"
+    with pytest.raises(ValueError, match="low must lie in"):
+        path_bound(0.5, 1, 0)
+
+
 def test_joint_movement_after_convergence():
     step = practical_step(*START, SPHERE, "joint")
     path = follow(*START, SPHERE, regime="joint", step=step, steps=[0, 1000])
@@ -163,7 +185,8 @@ def test_losses_at_infinite_width(regime):
     X, steps = unit_samples.sphere(6, 4, 1), np.array([0, 1, 3, 10])
     limit, m = limit_losses(X, regime, 0.4, steps), 6000
     assert limit[0] == pytest.approx(0.75 * len(X))
-    step = 0.4 * 2 * 4 / joint_training.spectrum(X)._asdict()[regime].largest
+    norms = dict(zip(REGIMES, spectrum(X)[-3:], strict=True))
+    step = 0.4 * 2 * 4 / norms[regime]
     losses = [
         descend(*draw_weights(4, m, [2, i]), X, regime=regime, step=step, n_steps=10).losses[steps] for i in range(60)
     ]

@@ -5,9 +5,10 @@ import pytest
 from tolerances import ITERATED, ROUND_OFF, STANDARD_ERRORS, assert_close, assert_mean
 
 from aedyn import ntk_bounds
-from aedyn.ntk_bounds import spectrum
-from aedyn.ntk_kernels import encoder_kernel, limit_kernels
+from aedyn.ntk_kernels import decoder_kernel, encoder_kernel
+from aedyn.ntk_limits import limit_kernels, spectrum
 from aedyn.unit_samples import antipodal, clusters, digits, near_duplicate, orthonormal, pair, sphere
+from aedyn.wide_network import draw_weights
 
 MANY = [sphere(n, d, seed) for seed in range(20) for n, d in ((6, 3), (12, 8), (30, 5))] + [
     clusters(3, 4, 6, 0.1, 0),
@@ -18,25 +19,7 @@ MANY = [sphere(n, d, seed) for seed in range(20) for n, d in ((6, 3), (12, 8), (
 ]
 
 
-def weights(d, m, seed=0):
-    rng = np.random.default_rng(seed)
-    W = rng.standard_normal((d, m))
-    return W, rng.choice([-1.0, 1.0], size=(d, m))
-
-
 # Spectra --------------------------------------------------------------------------------------------------------------
-
-
-def test_the_spectrum_is_what_it_says():
-    X = sphere(10, 5, 0)
-    S, T = limit_kernels(X)
-    s = spectrum(X)
-    assert (s.n, s.d) == (10, 5)
-    assert_close(s.lambda_n, np.linalg.eigvalsh(X @ X.T)[-1], ROUND_OFF)
-    for kernel, low, high in ((S, s.lambda_0, s.norm_S), (T, s.lambda_T, s.norm_T), (S + T, s.lambda_joint, None)):
-        values = np.linalg.eigvalsh(kernel)
-        assert_close(low, values[0], ITERATED)
-        assert high is None or abs(high - values[-1]) < ROUND_OFF
 
 
 def test_powers_of_the_cosine():
@@ -114,24 +97,31 @@ def test_separation():
 # Random weights -------------------------------------------------------------------------------------------------------
 
 
-def test_deviations_fall_like_the_root_of_the_width_but_not_from_the_printed_limit():
+def test_distances_fall_like_the_root_of_the_width_but_not_from_the_printed_limit():
     X = orthonormal(5)
-    found = np.array([ntk_bounds.deviations(*weights(5, m, seed), X) for m in (250, 4000) for seed in range(8)])
+    found = np.array(
+        [ntk_bounds.against_limits(*draw_weights(5, m, seed), X) for m in (250, 4000) for seed in range(8)]
+    )
     few, many = found[:8].mean(axis=0), found[8:].mean(axis=0)
-    assert_close(many[:2] / few[:2], np.full(2, 1 / 4), 0.25)
-    assert_close(many[2], 4 / (2 * np.pi), 0.05)
+    assert_close(many[2:4] / few[2:4], np.full(2, 1 / 4), 0.25)
+    assert_close(many[4], 4 / (2 * np.pi), 0.05)
 
 
-def test_reference_values_of_the_deviations():
-    found = ntk_bounds.deviations(*weights(5, 2000), sphere(10, 5, 0))
-    assert_close(found[:2], [0.1623892, 0.1059164], 1e-6)
+def test_a_network_against_the_limits():
+    X, (W, A) = sphere(10, 5, 0), draw_weights(5, 2000, 0)
+    found = ntk_bounds.against_limits(W, A, X)
+    assert_close([found.G_to_S, found.H_to_T], [0.1623892, 0.1059164], 1e-6)
+    H, S = decoder_kernel(W, X), limit_kernels(X).encoder
+    assert_close(found.H_to_S, np.linalg.norm(H - S, 2), ITERATED)
+    lowest = [np.linalg.eigvalsh(kernel)[0] for kernel in (encoder_kernel(W, A, X), H)]
+    assert_close([found.smallest_G, found.smallest_H], lowest, ITERATED)
 
 
 def test_lemma_4_1_holds_long_before_its_width():
     X = sphere(10, 5, 0)
     expected = {100: 0.0226, 400: 0.0446, 1600: 0.0507}
     for m, value in expected.items():
-        lows = [np.linalg.eigvalsh(encoder_kernel(*weights(5, m, seed), X))[0] for seed in range(5)]
+        lows = [np.linalg.eigvalsh(encoder_kernel(*draw_weights(5, m, seed), X))[0] for seed in range(5)]
         assert np.mean(lows) == pytest.approx(value, rel=0.25)
         assert (np.mean(lows) > 0.75 * spectrum(X).lambda_0) == (m >= 400)
 
@@ -142,7 +132,7 @@ def test_the_initial_error():
     assert expected.mean == 15 and expected.deviation == pytest.approx(3.62930, abs=1e-5)
     errors = []
     for seed in range(3000):
-        W, A = weights(5, 100, seed)
+        W, A = draw_weights(5, 100, seed)
         errors.append(((X - np.maximum(X @ W, 0) @ A.T / np.sqrt(A.size)) ** 2).sum())
     assert_mean(errors, 15)
     assert np.std(errors) == pytest.approx(expected.deviation, rel=STANDARD_ERRORS / np.sqrt(2 * 3000) + 0.02)
@@ -153,7 +143,7 @@ def test_the_initial_error():
 
 
 def test_pushing_units_across():
-    X, (W, A) = sphere(10, 5, 0), weights(5, 2000)
+    X, (W, A) = sphere(10, 5, 0), draw_weights(5, 2000, 0)
     pushed = ntk_bounds.push_across(W, X, 0.1)
     moves = np.linalg.norm(pushed - W, axis=0)
     within = np.abs(X @ W).min(axis=0) <= 0.1 - 1e-8
@@ -165,7 +155,7 @@ def test_pushing_units_across():
 
 
 def test_the_encoder_kernel_jumps():
-    X, (W, A) = sphere(4, 3, 0), weights(3, 20)
+    X, (W, A) = sphere(4, 3, 0), draw_weights(3, 20, 0)
     closest = np.unravel_index(np.abs(X @ W).argmin(), (4, 20))
     W[:, closest[1]] -= (X @ W)[closest] * X[closest[0]]  # on the hyperplane
     kernels = []
@@ -176,16 +166,8 @@ def test_the_encoder_kernel_jumps():
     assert np.linalg.norm(kernels[0] - kernels[1], 2) > 0.05
 
 
-def test_the_tail_of_flips():
-    tail = ntk_bounds.flip_tail(1000, 0.003)
-    assert tail.exact == pytest.approx(1.41760e-6, rel=1e-5)
-    assert tail.printed == pytest.approx(np.exp(-3))
-    for m, radius in ((50, 0.01), (200, 0.05), (1000, 0.1), (30, 0.3)):
-        assert ntk_bounds.flip_tail(m, radius).exact < ntk_bounds.flip_tail(m, radius).printed
-
-
 def test_no_move_of_the_weights_flips_more_than_the_bound():
-    X, (W, _) = sphere(6, 4, 0), weights(4, 300)
+    X, (W, _) = sphere(6, 4, 0), draw_weights(4, 300, 0)
     bound = ntk_bounds.flip_bound(W, X, 0.8)
 
     def flips(change):

@@ -2,53 +2,13 @@
 
 import numpy as np
 import pytest
-from scipy.integrate import quad
-from scipy.stats import chi2, norm
+from scipy.stats import chi2
 from tolerances import ITERATED, ROUND_OFF, assert_close, assert_mean
 
 from aedyn import ntk_moments
-from aedyn.ntk_kernels import decoder_kernel, limit_kernels
-from aedyn.unit_samples import orthonormal, pair, sphere
-
-
-def test_stein_with_its_jump():
-    angle = np.array([0.3, np.pi / 2, 2.0])
-    smooth, jump = ntk_moments.stein_terms(angle)
-    for t, total in zip(angle, smooth + jump, strict=True):
-        assert_close(limit_kernels(pair(t)).decoder[0, 1], total, ROUND_OFF)
-
-    # the surface term of h = 1[w.x >= 0] phi(w.y): the density of w.x at 0 times the mean of phi(w.y) there
-    t = 1.1
-    surface = norm.pdf(0) * quad(lambda z: max(np.sin(t) * z, 0) * norm.pdf(z), -9, 9)[0]
-    assert_close(surface, ntk_moments.stein_terms(t).jump, 1e-8)
-
-
-def test_second_moment_at_60_degrees():
-    found = ntk_moments.second_moment([1, 0], [1 / 2, np.sqrt(3) / 2])
-    assert_close(found.exact, [[0.4022494453, 0.1193662073], [0.1193662073, 0.2644172214]], 2e-10)
-    assert_close(found.printed, np.eye(2) / 3, ROUND_OFF)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_second_moment_against_monte_carlo(seed):
-    x, y = sphere(2, 3, seed)
-    w = np.random.default_rng(seed).standard_normal((200_000, 3))
-    both = ((w @ x >= 0) & (w @ y >= 0))[:, None, None]
-    found = ntk_moments.second_moment(x, y)
-    products = both * w[:, :, None] * w[:, None, :]
-    assert_mean(products, found.exact)
-    with pytest.raises(AssertionError):
-        assert_mean(products, found.printed)
-    assert_mean(np.trace(products, axis1=1, axis2=2), np.trace(found.printed))  # Lemma A.3
-    assert_close(np.trace(found.exact), np.trace(found.printed), ROUND_OFF)
-
-
-def test_second_moment_gives_back_the_decoder_kernel_and_its_limits():
-    x, y = sphere(2, 4, 5)
-    assert_close(x @ ntk_moments.second_moment(x, y).exact @ y, limit_kernels([x, y]).decoder[0, 1], ROUND_OFF)
-    same, opposite = ntk_moments.second_moment(x, x), ntk_moments.second_moment(x, -x)
-    assert_close(same.exact, np.eye(4) / 2, ROUND_OFF)
-    assert not opposite.exact.any()
+from aedyn.ntk_kernels import decoder_kernel
+from aedyn.ntk_limits import limit_kernels
+from aedyn.unit_samples import orthonormal, sphere
 
 
 def test_fourth_moment_reference_and_monte_carlo():

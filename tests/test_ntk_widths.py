@@ -6,8 +6,9 @@ from scipy.integrate import quad
 from tolerances import ROUND_OFF, assert_close
 
 from aedyn import ntk_widths as widths
-from aedyn.ntk_bounds import separation, spectrum
+from aedyn.ntk_bounds import separation
 from aedyn.ntk_kernels import decoder_kernel
+from aedyn.ntk_limits import spectrum
 from aedyn.unit_samples import antipodal, clusters, near_duplicate, orthonormal, sphere
 
 FIVE, TEN = spectrum(sphere(10, 5, 0)), spectrum(sphere(20, 10, 0))

@@ -1,50 +1,14 @@
-"""The corrected Lemma A.2, the limit kernel of tied training, and what it predicts."""
+"""The limit kernel of tied training, and what it predicts."""
 
 import numpy as np
 import pytest
 from tolerances import ROUND_OFF, assert_close, assert_mean
 
 from aedyn import weight_tied_kernel as kernel
-from aedyn.ntk_kernels import limit_kernels
-from aedyn.unit_samples import pair, sphere
+from aedyn.ntk_limits import limit_kernels
+from aedyn.unit_samples import sphere
 from aedyn.weight_tied_degeneracy import expected_loss, reconstruct, tied_weights
 from aedyn.weight_tied_training import descend_tied, gain, natural_step, subspaces
-
-ANGLES = [0.3, np.pi / 3, np.pi / 2, 2.5]
-
-
-def wedge(angle, n_draws=100_000):
-    """Two unit vectors of three-space, and per normal vector the indicator, both activations and the vector."""
-    x, y = np.hstack([pair(angle), np.zeros((2, 1))])
-    w = np.random.default_rng(0).standard_normal((n_draws, 3))
-    return x, y, w, ((w @ x >= 0) & (w @ y >= 0)), np.maximum(w @ x, 0), np.maximum(w @ y, 0)
-
-
-def test_recorded_moments():
-    x, y = pair(np.pi / 3)
-    M = kernel.wedge_second_moments([x], [y])[0, 0]
-    assert pytest.approx([0.4022494453, 0.1193662073, 0.1193662073, 0.2644172214], abs=5e-11) == M.ravel()
-
-
-@pytest.mark.parametrize("angle", ANGLES)
-def test_moments_by_simulation(angle):
-    x, y, w, both, f, g = wedge(angle)
-    M, N = (moments([x], [y])[0, 0] for moments in (kernel.wedge_second_moments, kernel.wedge_fourth_moments))
-    outer = np.einsum("ra,rb->rab", w, w)
-    assert_mean(both[:, None, None] * outer, M)
-    assert_mean((f * g)[:, None, None] * outer, N)
-    printed = (np.pi - angle) / (2 * np.pi) * np.eye(3)
-    with pytest.raises(AssertionError, match="off by"):
-        assert_mean(both[:, None, None] * outer, printed)
-    assert np.trace(M) == pytest.approx(np.trace(printed), rel=ROUND_OFF), "so Lemma A.3 is right"
-
-
-def test_moments_of_equal_and_of_opposite_vectors():
-    x = np.array([[0.6, 0.8, 0.0]])
-    assert_close(kernel.wedge_second_moments(x, x)[0, 0], np.eye(3) / 2, ROUND_OFF)
-    assert_close(kernel.wedge_fourth_moments(x, x)[0, 0], np.eye(3) / 2 + np.outer(x, x), ROUND_OFF)
-    for moments in (kernel.wedge_second_moments, kernel.wedge_fourth_moments):
-        assert np.abs(moments(x, -x)).max() < ROUND_OFF
 
 
 def test_kernel_is_the_mean_of_products_of_jacobians():

@@ -36,3 +36,9 @@ def assert_mean(values, expected):
     error = np.abs(values.mean(axis=0) - expected)
     allowed = STANDARD_ERRORS * values.std(axis=0) / np.sqrt(len(values))
     assert (error <= allowed).all(), f"off by up to {(error / allowed).max():.3g} times what the sample size allows"
+
+
+def assert_digits(values, *expected):
+    """The values as decimals, up to the last digit given."""
+    for value, text in zip(values, expected, strict=True):
+        assert abs(value - float(text)) < 0.6 * 10.0 ** -len(text.partition(".")[2]), f"{value} is not {text}"
