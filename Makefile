@@ -15,6 +15,7 @@ endif
 BIN      := $(abspath $(VENV))/bin
 CHAPTERS := $(patsubst notebooks/%.md,%,$(wildcard notebooks/*.md))
 EXECUTED := $(CHAPTERS:%=book/nb/%.ipynb)
+RELEASES := $(patsubst notebooks/assignments/%.md,book/assignments/%.zip,$(wildcard notebooks/assignments/*.md))
 PACKAGE  := $(wildcard aedyn/*.py aedyn/data/*/*)
 PAGES    := _config.yml $(wildcard book/*.* book/_static/* book/_ext/*.py)
 
@@ -27,7 +28,7 @@ export PATH := $(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 MAKEFLAGS += -j$(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
 
-.PHONY: help book serve test results lint lock clean force
+.PHONY: help book serve test results release grade instructor lint lock clean force
 .DELETE_ON_ERROR:
 
 help:
@@ -36,6 +37,9 @@ help:
 	@echo 'make serve    show the book at http://localhost:8000'
 	@echo 'make test     run all tests: compiled, without the compiler, with bounds checks'
 	@echo 'make results  make the stored results of long runs that are missing (hours for all of them)'
+	@echo 'make release  make the assignments that students get   (book/assignments)'
+	@echo 'make grade SUBMISSIONS=folder   grade what they hand in, in a sandbox; see book/instructors.md'
+	@echo 'make instructor  solutions, tests and rubrics of the assignments (_build/assignments/instructor)'
 	@echo 'make lint     check code, text and notebooks for style and spelling'
 	@echo 'make lock     pin the newest versions in requirements.txt'
 	@echo 'make clean    remove all that was built; the environment .venv stays'
@@ -58,8 +62,8 @@ help:
 	@touch $@
 
 lock: $(ready)
-	uv pip compile --upgrade --universal --fork-strategy fewest --python-version 3.11 --extra book --extra test \
-	    pyproject.toml --no-annotate --no-header -o requirements.txt
+	uv pip compile --upgrade --universal --fork-strategy fewest --python-version 3.11 \
+	    --extra book --extra course --extra test pyproject.toml --no-annotate --no-header -o requirements.txt
 
 # The book -------------------------------------------------------------------------------------------------------------
 
@@ -86,7 +90,7 @@ book/mathjax/mathjax/LICENSE: book/mathjax.py requirements.txt | $(ready)
 	@python book/mathjax.py $(@D)
 
 # _build/html is there only when the whole book was built without a warning.
-_build/html/index.html: $(EXECUTED) $(PAGES) book/mathjax/mathjax/LICENSE
+_build/html/index.html: $(EXECUTED) $(RELEASES) $(PAGES) book/mathjax/mathjax/LICENSE
 	@echo 'building the pages ...'
 	@rm -rf _build/html _build/pages $(filter-out $(EXECUTED),$(wildcard book/nb/*))
 	@jupyter-book build -q book --config _config.yml --path-output _build/pages -W --keep-going > /dev/null
@@ -95,20 +99,36 @@ _build/html/index.html: $(EXECUTED) $(PAGES) book/mathjax/mathjax/LICENSE
 # The tests ------------------------------------------------------------------------------------------------------------
 
 test: $(ready) $(torch)
-	@echo '== 1 of 3: compiled, with the tests of the book'
+	@echo '== 1 of 3: compiled, with the tests of the book and of the assignments'
 	@pytest tests
 	@echo '== 2 of 3: without the compiler'
-	@NUMBA_DISABLE_JIT=1 pytest tests --ignore=tests/book
+	@NUMBA_DISABLE_JIT=1 pytest tests --ignore=tests/book --ignore=tests/course
 	@echo '== 3 of 3: compiled with bounds checks'
-	@NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/_build/numba pytest tests --ignore=tests/book
+	@NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/_build/numba pytest tests --ignore=tests/book --ignore=tests/course
 
 # Results that take too long for every build; they come with the package, and a chapter finds them by their inputs.
 results: $(ready)
 	@python -m aedyn.group_simulation
 	@python -m aedyn.digit_study
 
+# Assignments ----------------------------------------------------------------------------------------------------------
+
+release: $(RELEASES)
+
+$(RELEASES): book/assignments/%.zip: notebooks/assignments/%.md $(wildcard course/*.py) requirements.txt | $(ready)
+	@python -m course.release $*
+
+instructor: $(ready)
+	@python -m course.instructor
+
+# GRADES=folder says where the grades go, SANDBOX=off grades without protection, LIMITS='--cell-seconds 120' allows more.
+grade: $(ready)
+	@test -n "$(SUBMISSIONS)" || { echo 'Say where the submissions are: make grade SUBMISSIONS=folder'; exit 2; }
+	@python -m course.grade "$(SUBMISSIONS)" $(if $(GRADES),--grades "$(GRADES)") \
+	    $(if $(SANDBOX),--sandbox $(SANDBOX)) $(LIMITS)
+
 lint: $(ready)
 	@pytest -q tests/book/test_text.py
 
 clean:
-	rm -rf _build book/nb book/mathjax
+	rm -rf _build book/assignments book/nb book/mathjax
