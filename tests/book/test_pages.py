@@ -2,12 +2,17 @@
 
 import json
 import re
+import shutil
+import tempfile
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
 from aedyn import claims
+from course.assignment import read_all
 
 RESOURCES = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "object": "data"}
 LOADED = {"stylesheet", "preload", "modulepreload", "icon"}
@@ -133,3 +138,25 @@ def test_every_image_stands_in_a_figure_with_a_caption(pages):
         return figure and figure.figcaption and figure.figcaption.text.strip()
 
     assert [f"{name}: {image['src']}" for name, image in figures(pages) if not caption(image)] == []
+
+
+def readable(path):
+    """The text of a page, a notebook or any other file, and of what is in an archive."""
+    if path.suffix == ".zip":
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.unpack_archive(path, folder)
+            return "\n".join(readable(inside) for inside in Path(folder).rglob("*") if inside.is_file())
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if path.suffix == ".ipynb":
+        return "\n".join(cell.source for cell in nbformat.reads(text, 4).cells)
+    return BeautifulSoup(text, "html.parser").get_text() if path.suffix == ".html" else text
+
+
+def test_book_offers_every_assignment_and_none_of_its_solutions(html):
+    files = [path for path in html.rglob("*") if path.suffix in {".html", ".ipynb", ".md", ".txt", ".js", ".zip"}]
+    assert {path.stem for path in files if path.suffix == ".zip"} == set(read_all())
+    text = "\n".join(map(readable, files))
+    for assignment in read_all().values():
+        telling = [line for line in assignment.secrets if len(line) > 40 and not line.startswith(("from ", "import "))]
+        assert len(telling) > 20
+        assert [line for line in telling if line in text] == []
