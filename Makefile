@@ -98,13 +98,15 @@ _build/html/index.html: $(EXECUTED) $(RELEASES) $(PAGES) book/mathjax/mathjax/LI
 
 # The tests ------------------------------------------------------------------------------------------------------------
 
+PYTEST := pytest -n auto --dist loadgroup
+
 test: $(ready) $(torch)
 	@echo '== 1 of 3: compiled, with the tests of the book and of the assignments'
-	@pytest tests
+	@$(PYTEST) tests
 	@echo '== 2 of 3: without the compiler'
-	@NUMBA_DISABLE_JIT=1 pytest tests --ignore=tests/book --ignore=tests/course
+	@NUMBA_DISABLE_JIT=1 $(PYTEST) tests --ignore=tests/book --ignore=tests/course
 	@echo '== 3 of 3: compiled with bounds checks'
-	@NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/_build/numba pytest tests --ignore=tests/book --ignore=tests/course
+	@NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/_build/numba $(PYTEST) tests --ignore=tests/book --ignore=tests/course
 
 # Results that take too long for every build; they come with the package, and a chapter finds them by their inputs.
 results: $(ready)

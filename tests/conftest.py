@@ -17,3 +17,9 @@ def set_threads():
     before = numba.get_num_threads()
     yield numba.set_num_threads
     numba.set_num_threads(before)
+
+
+def pytest_collection_modifyitems(items):
+    """Of several workers one runs all tests in a file, whose fixtures they share, and one all that share the book."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("book" if item.path.parent.name == "book" else item.path.stem))

@@ -15,7 +15,7 @@ from course.gradebook import Grades
 from course.sandbox import Limits
 
 # seconds of computing for a cell; a busy machine can need more
-SECONDS = float(os.environ.get("GRADING_SECONDS", "10"))
+SECONDS = float(os.environ.get("GRADING_SECONDS", "8"))
 PILOT = ASSIGNMENTS["code_consistency"]
 pytestmark = needs_sandbox
 
