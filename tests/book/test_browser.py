@@ -29,6 +29,8 @@ FACTS = """async () => {
         unrendered: [...document.querySelectorAll(".math")].filter(f => !f.querySelector("mjx-container")).length,
         badFormulas: document.querySelectorAll("mjx-merror, [data-mjx-error]").length,
         rawMath: /[$]|\\\\[(\\[]/.test(prose.textContent),
+        wideFormulas: [...document.querySelectorAll('mjx-container[display="true"]')]
+            .filter(f => f.scrollWidth > f.clientWidth + 8).map(f => f.innerText.replaceAll("\\n", "")),
         missingImages: images.filter((image, i) => !loaded[i]).map(image => image.src),
         width: document.documentElement.scrollWidth,
     };
@@ -98,6 +100,7 @@ def test_the_visitor_sees_what_must_not_be(browser, tmp_path):
     page = tmp_path / "page.html"
     page.write_text(
         '<article>$x$ <b class="math">y</b> <img src="https://example.org/a.png"></article>'
+        '<mjx-container display="true" style="display: block; overflow: auto; width: 9px">wide wide</mjx-container>'
         '<div style="width: 3000px">wide</div><script>throw new Error("on purpose")</script>',
         encoding="utf-8",
     )
@@ -107,6 +110,7 @@ def test_the_visitor_sees_what_must_not_be(browser, tmp_path):
     assert set(visitor.requests) == set(facts["missingImages"]) == {"https://example.org/a.png"}
     assert "on purpose" in visitor.complaints
     assert facts["unrendered"] == 1 and facts["rawMath"] and facts["width"] >= 3000
+    assert facts["wideFormulas"] == ["wide wide"]
 
 
 def test_nothing_complains(desktop):
@@ -118,6 +122,10 @@ def test_all_mathematics_renders(desktop):
     assert (
         those_with(desktop, "unrendered") == those_with(desktop, "badFormulas") == those_with(desktop, "rawMath") == {}
     )
+
+
+def test_formulas_fit_on_a_desktop(desktop):
+    assert those_with(desktop, "wideFormulas") == {}
 
 
 def test_all_images_show(desktop):
