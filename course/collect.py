@@ -81,8 +81,8 @@ def _files(folder):
 
 
 def _name(text):
-    """A name that can be printed and written, whatever the file system says."""
-    text = unicodedata.normalize("NFC", text).strip()
+    """A name that can be printed and written, whatever the file system says, and that leads to no other folder."""
+    text = unicodedata.normalize("NFC", text).strip().lstrip(".")
     return "".join(letter if letter.isprintable() else "?" for letter in text) or "?"
 
 

@@ -109,6 +109,14 @@ def test_assignment_is_known_without_the_metadata_of_the_notebook(tmp_path):
     assert sorted(one.assignment for one in collect(tmp_path, ASSIGNMENTS)) == sorted(STEMS)
 
 
+def test_no_name_leads_to_another_folder(tmp_path):
+    for name in (" ..", " . ", "\u2003.."):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        nbformat.write(FIRST.release, tmp_path / "in" / name / "answer.ipynb")
+    nbformat.write(FIRST.release, tmp_path / "in" / " ...ipynb")
+    assert {one.student for one in collect(tmp_path / "in", ASSIGNMENTS)} == {"?"}
+
+
 def test_no_sandbox_no_grades(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["grade", str(tmp_path)])
     monkeypatch.setattr(shutil, "which", lambda name: None)
