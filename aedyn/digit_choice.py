@@ -1,7 +1,7 @@
 """How the recipes for MNIST were chosen without labels: a rule, how it failed, and two more.
 
 A choice that is made by looking at test accuracies would make them too good. So the choice follows a rule that looks at
-no label, and was written down before the candidates were run:
+no label, and was written down before the candidates were run. Rule 1:
 
 1. The first 50,000 training images of MNIST are for development; the last 10,000 are held out, and only measured.
 2. A candidate is a `Recipe` of `candidates`. On its codes of the held-out images there are five partitions: by k-means
@@ -18,15 +18,15 @@ It takes a network that starts from the clusters of k-means (`AGREED`), which th
 five ways; the labels show that they are not the digits. A partition may agree with itself and be wrong: agreement
 cannot tell which start is right. Two more rules were made when this was known, so after a look at labels:
 
-6. Within each start, the admissible candidate with the highest agreement at seed 0 is taken (`BY_START`). Of these the
-   one is chosen (`CHOSEN`) whose most active groups have the highest modularity on the graph of nearest neighbours of
-   the held-out images (`digit_graph`): images that look alike should be in one group.
-7. Simpler: of all admissible candidates, the one with the highest modularity at seed 0 (`BY_MODULARITY`).
+- Rule 2: within each start, the admissible candidate with the highest agreement at seed 0 is taken (`BY_START`). Of
+  these the one is chosen (`CHOSEN`) whose most active groups have the highest modularity on the graph of nearest
+  neighbours of the held-out images (`digit_graph`): images that look alike should be in one group.
+- Rule 3, simpler: of all admissible candidates, the one with the highest modularity at seed 0 (`BY_MODULARITY`).
 
-Rule 6 was written down before any modularity and before any test accuracy of a group network was known, rule 7 after
-the first of both. So rules 1 to 5 are worth what they were meant to be worth, a choice that nothing was known for; rule
-6 is a guess how to mend it, made with the labels of the held-out images in mind; and rule 7 says only that there is a
-number without labels that would have taken the best candidate. `BY_LABELS` is a yardstick: the candidate with the
+Rule 2 was written down before any modularity and before any test accuracy of a group network was known, rule 3 after
+the first of both. So rule 1 is worth what it was meant to be worth, a choice for which nothing was known; rule 2 is a
+guess how to mend it, made with the labels of the held-out images in mind; and rule 3 says only that there is a number
+without labels that would have taken the best candidate. `BY_LABELS` is a yardstick: the candidate with the
 highest accuracies on the held-out images.
 
 The networks that are tested are trained on all 60,000 training images, with several seeds of the whole pipeline, and
@@ -171,7 +171,7 @@ def best_by_modularity(results):
     Parameters
     ----------
     results : dict
-        As for `ranking`, with seed 0: of all candidates for rule 7, of those of `best_by_start` for rule 6.
+        As for `ranking`, with seed 0: of all candidates for rule 3, of those of `best_by_start` for rule 2.
 
     Returns
     -------
