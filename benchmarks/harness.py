@@ -37,13 +37,17 @@ def compare(title, candidates, *, unit, work, rounds=7):
 
 def machine_bounds():
     """Measured peak of double-precision matrix products (flop/s) and of reading memory (byte/s)."""
-    rng = np.random.default_rng(0)
-    a, b = rng.standard_normal((2, 2048, 2048))
-    flops = 2 * 2048**3 / min(_time(lambda: a @ b) for _ in range(3))
+    flops = product_peak("float64")
     large = np.ones(30_000_000)
     read = large.nbytes / min(_time(large.sum) for _ in range(3))
     print(f"machine: {flops / 1e9:.0f} Gflop/s in double-precision products, {read / 1e9:.1f} GB/s read from memory")
     return flops, read
+
+
+def product_peak(dtype):
+    """Measured peak of matrix products in a precision, in flop/s."""
+    a, b = np.random.default_rng(0).standard_normal((2, 2048, 2048)).astype(dtype)
+    return 2 * 2048**3 / min(_time(lambda: a @ b) for _ in range(5))
 
 
 def _time(run):

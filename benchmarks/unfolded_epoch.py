@@ -1,10 +1,8 @@
 """An epoch of the network of section 4.2 on 60,000 images, and its encoder alone, against PyTorch and its autograd."""
 
-from time import perf_counter
-
 import numpy as np
 import torch
-from harness import compare
+from harness import compare, product_peak
 from scipy.linalg import eigh
 
 from aedyn._parallel import map_in_threads
@@ -119,17 +117,6 @@ def flops(n_samples, n, m):
     return n_samples * for_each_sample + -(-n_samples // BATCH_SIZE) * 3 * n * m**2
 
 
-def single_precision_peak():
-    """Measured peak of single-precision matrix products, in flop/s."""
-    a = np.random.default_rng(0).standard_normal((4096, 4096)).astype(np.float32)
-    seconds = []
-    for _ in range(5):
-        start = perf_counter()
-        a @ a
-        seconds.append(perf_counter() - start)
-    return 2 * 4096**3 / min(seconds)
-
-
 def run():
     Y, W = load()
     few = Y[: 20 * BATCH_SIZE]
@@ -155,7 +142,7 @@ def run():
         work=len(Y),
         rounds=5,
     )
-    total, peak = flops(len(Y), *W.shape), single_precision_peak()
+    total, peak = flops(len(Y), *W.shape), product_peak("float32")
     print(f"  products of the epoch: {total / 1e9:.0f} Gflop, {total / medians['aedyn'] / peak:.0%} of the "
           f"{peak / 1e9:.0f} Gflop/s of large products")  # fmt: skip
     print(f"  {training.active_groups[0]:.1f} of {N_GROUPS} groups of a code active")
