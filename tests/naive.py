@@ -1,8 +1,10 @@
 """What the package computes, written as the definitions read: loops, no compiler, no shortcut."""
 
+import hashlib
 from itertools import combinations, permutations, product
 
 import numpy as np
+from scipy import stats
 
 # Dictionaries ---------------------------------------------------------------------------------------------------------
 
@@ -561,3 +563,28 @@ def perpendicular_kernels(W, A, X, flipped):
             G[i, :, j, :] += X[i] @ X[j] * (zi >= 0) * (zj >= 0) * np.outer(A[:, r], A[:, r]) / m
             H[i, :, j, :] += max(zi, 0) * max(zj, 0) * np.eye(d) / m
     return G.reshape(n * d, n * d), H.reshape(n * d, n * d)
+
+
+# Sweeps ---------------------------------------------------------------------------------------------------------------
+
+
+def trial_stream(seed, parameters, number):
+    """Generator of a trial."""
+    text = "{" + ",".join(f'"{name}":{parameters[name]}' for name in sorted(parameters)) + "}"
+    digest = hashlib.sha256(text.replace(".0,", ",").replace(".0}", "}").encode()).digest()
+    words = [int.from_bytes(digest[4 * i : 4 * i + 4], "big") for i in range(8)]
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(*words, number)))
+
+
+def student_interval(x, level):
+    """Mean and Student's interval for it."""
+    reach = stats.t.ppf((1 + level) / 2, len(x) - 1) * np.std(x, ddof=1) / np.sqrt(len(x))
+    return np.mean(x), np.mean(x) - reach, np.mean(x) + reach
+
+
+def wilson_interval(k, n, level):
+    """Share, and the p for which it is no further from p than the normal quantile of standard errors at p."""
+    z = stats.norm.ppf((1 + level) / 2)
+    # (k/n - p)^2 = z^2 p (1 - p) / n
+    low, high = sorted(np.roots([1 + z**2 / n, -(2 * k / n + z**2 / n), (k / n) ** 2]).real)
+    return k / n, max(low, 0.0), min(high, 1.0)
