@@ -36,7 +36,8 @@ class Sweep:
     values : tuple of str
         Names of the columns of values.
     about : dict
-        Name and digest of the experiment, version and digest of the package, seed, and fixed parameters.
+        Name and digest of the experiment, version and digest of the package, seed, and the parameters that are fixed
+        or paired.
     """
 
     rows: object = field(repr=False)
@@ -134,6 +135,8 @@ class Plan:
     seed : int or tuple of int
     fixed : dict
         Parameters that are the same everywhere.
+    paired : tuple of str
+        Parameters whose values are tried on the same random numbers.
     """
 
     experiment: Callable
@@ -141,23 +144,31 @@ class Plan:
     n_trials: int
     seed: object = 0
     fixed: dict = field(default_factory=dict)
+    paired: tuple = ()
 
-    def run(self, scale=1, *, n_trials=None, **options):
-        """Run it.
+    def run(self, scale=1, *, n_trials=None, fixed=None, table=None, **options):
+        """Run it, or read what a rerun has written.
 
         Parameters
         ----------
         scale : float
             Factor on the resolution of the grid.
         n_trials : int, optional
-            Another number of trials at each point. Further options are those of `sweep`.
+            Another number of trials at each point.
+        fixed : dict, optional
+            Other values of fixed parameters. Further options are those of `sweep`.
+        table : str or Path, optional
+            File of a rerun; then nothing is run, and scale, trials and fixed parameters are those of the file.
 
         Returns
         -------
         Sweep
         """
+        if table is not None:
+            return read_table(table, self.experiment)
         grid = self.grid(check_number("scale", scale, 0, open_low=True))
-        return sweep(self.experiment, grid, n_trials or self.n_trials, self.seed, fixed=self.fixed, **options)
+        n_trials, fixed = n_trials or self.n_trials, self.fixed | (fixed or {})
+        return sweep(self.experiment, grid, n_trials, self.seed, fixed=fixed, paired=self.paired, **options)
 
 
 def sweep(
@@ -167,6 +178,7 @@ def sweep(
     seed,
     *,
     fixed=None,
+    paired=(),
     engine="processes",
     n_workers=None,
     store=None,
@@ -198,6 +210,9 @@ def sweep(
     seed : int or tuple of int
     fixed : dict, optional
         Parameters that are the same everywhere; like the others, but without a column in the table.
+    paired : tuple of str
+        Parameters that do not name the stream: trial i draws the same numbers at points that differ in these alone
+        (common random numbers), so that their difference is not blurred by chance.
     engine : {"processes", "serial", "dask"}
         Processes of this machine, this process, or a Dask cluster.
     n_workers : int, optional
@@ -233,6 +248,7 @@ def sweep(
     check_experiment(experiment)
     fixed = {name: plain(name, value) for name, value in (fixed or {}).items()}
     found, n_trials = points(grid, fixed, experiment), check_count("n_trials", n_trials)
+    paired = _check_paired(paired, found)
     seed = tuple(check_count("seed", word, 0) for word in seed) if np.ndim(seed) else check_count("seed", seed, 0)
     n_workers = n_workers and check_count("n_workers", n_workers)
     time_limit = time_limit and check_number("time_limit", time_limit, 0, open_low=True)
@@ -240,16 +256,16 @@ def sweep(
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, and 'dask' with a scheduler; got {engine!r}")
     digest = experiment_digest(experiment)
     about = {"experiment": experiment.__name__, "digest": digest, "version": __version__, "package": PACKAGE}
-    about |= {"seed": seed, "fixed": fixed}
+    about |= {"seed": seed, "fixed": fixed, "paired": paired}
     job = Job(experiment if engine == "serial" else pickled(experiment), seed, time_limit, PACKAGE)
     keys = (canonical(point | fixed) for point in found)
-    with Store(store, f"{digest} {__version__} {PACKAGE}", json.dumps(seed), keys) as kept:
+    with Store(store, f"{digest} {__version__} {PACKAGE}", json.dumps([seed, paired]), keys) as kept:
         bar = tqdm(total=len(found) * n_trials, initial=kept.n_done(n_trials), unit="trial", disable=not progress)
         n_failed = 0
         with bar:
             # nothing is left to do where all is recorded, and no worker is started
             if bar.n < bar.total:
-                pending, n_pending = _pending(kept, found, fixed, n_trials), bar.total - bar.n
+                pending, n_pending = _pending(kept, found, fixed, paired, n_trials), bar.total - bar.n
                 for finished in outcomes(job, pending, n_pending, engine, n_workers, scheduler):
                     kept.record(finished)
                     bar.update(len(finished))
@@ -270,17 +286,20 @@ def finer(values, scale):
     Parameters
     ----------
     values : array_like, shape (n,)
+        Ascending.
     scale : float
         Factor on the number of steps from the first value to the last; below 1 there are fewer.
 
     Returns
     -------
     ndarray, shape (round(scale (n - 1)) + 1,)
-        Interpolated linearly.
+        Interpolated linearly. An axis of integers is rounded, and has each integer once, which may make it shorter.
     """
+    values = np.asarray(values)
     n_steps = len(values) - 1
     n_fine = max(1, round(scale * n_steps)) if n_steps else 0
-    return np.interp(np.arange(n_fine + 1) * n_steps / max(n_fine, 1), np.arange(n_steps + 1), values)
+    fine = np.interp(np.arange(n_fine + 1) * n_steps / max(n_fine, 1), np.arange(n_steps + 1), values)
+    return np.unique(np.rint(fine).astype(values.dtype)) if values.dtype.kind == "i" else fine
 
 
 def read_table(path, experiment):
@@ -314,13 +333,19 @@ def read_table(path, experiment):
     return Sweep(rows, tuple(parameters), tuple(values), about)
 
 
-def _pending(kept, found, fixed, n_trials):
+def _check_paired(paired, found):
+    if unknown := set(paired) - set().union(*found):
+        raise ValueError(f"paired must name parameters of the grid; got {', '.join(map(repr, sorted(unknown)))}")
+    return sorted(paired)
+
+
+def _pending(kept, found, fixed, paired, n_trials):
     """Trials that are not recorded yet, each made when it is asked for."""
     for position, point in enumerate(found):
         done = kept.done(position, n_trials)
         if len(done) < n_trials:
             parameters = point | fixed
-            key = stream_key(parameters)
+            key = stream_key({name: value for name, value in parameters.items() if name not in paired})
             yield from (Trial(position, parameters, key, i) for i in range(n_trials) if i not in done)
 
 

@@ -74,6 +74,23 @@ def test_a_parameter_may_be_fixed_instead():
     assert result.parameters == ("center",) and result.about["fixed"] == {"scale": 2}
 
 
+def test_paired_points_draw_the_same_numbers():
+    result = run(sweep_trials.normal, GRID, paired=("center",))
+    for scale in GRID["scale"]:
+        low, high = (values(result, center=center, scale=scale) for center in GRID["center"])
+        drawn = [naive.trial_stream(5, {"scale": scale}, i).standard_normal() for i in range(3)]
+        assert_array_equal(low, scale * np.array(drawn))
+        assert_array_equal(high, 1.5 + scale * np.array(drawn))
+    assert result.about["paired"] == ["center"]
+
+
+def test_pairing_is_another_sweep_to_the_store(tmp_path):
+    store = tmp_path / "trials.sqlite"
+    tables = [run(sweep_trials.normal, GRID, paired=names, store=store) for names in ((), ("center",), ())]
+    assert_array_equal(values(tables[0]), values(tables[2]))
+    assert not np.intersect1d(values(tables[0]), values(tables[1])).size
+
+
 def test_another_seed_gives_other_numbers():
     assert not np.intersect1d(
         values(run(sweep_trials.normal, GRID)), values(run(sweep_trials.normal, GRID, seed=6))
@@ -232,6 +249,7 @@ def test_grids_that_cannot_be_used(grid, error, message):
         ({"seed": -1}, "seed must be"),
         ({"time_limit": -1}, "time_limit must lie"),
         ({"fixed": {"center": 1}}, "it is fixed as well"),
+        ({"paired": ("center", "width")}, "paired must name parameters of the grid; got 'width'"),
     ],
 )
 def test_options_that_cannot_be_used(options, message):
@@ -431,7 +449,13 @@ def test_a_finer_axis_keeps_the_values(scale):
         assert len(fine) == scale * (len(axis) - 1) + 1
         assert_array_equal(fine[::scale], axis)
     assert_close(finer([0.0, 1.0, 3.0], 2), [0, 0.5, 1, 2, 3], ROUND_OFF)
-    assert_close(finer(np.arange(11), 0.2), [0, 5, 10], ROUND_OFF)
+    assert_close(finer(np.arange(11.0), 0.2), [0, 5, 10], ROUND_OFF)
+
+
+def test_a_finer_axis_of_integers_has_integers_each_once():
+    axis = finer([1, 2, 4, 8], 3)
+    assert axis.dtype.kind == "i" and axis.tolist() == [1, 2, 3, 4, 5, 7, 8]
+    assert finer(np.arange(11), 0.2).tolist() == [0, 5, 10]
 
 
 def test_a_finer_plan_takes_over_the_trials_of_the_coarser(tmp_path):
@@ -444,6 +468,14 @@ def test_a_finer_plan_takes_over_the_trials_of_the_coarser(tmp_path):
     assert len(coarse.rows) == 8 and len(fine.rows) == 21
     both = coarse.rows.merge(fine.rows, on=["center", "trial"])
     assert (both["value_x"] == both["value_y"]).all() and (both["seconds_x"] == both["seconds_y"]).all()
+
+
+def test_a_plan_runs_with_other_fixed_parameters_or_reads_what_a_rerun_has_written(tmp_path):
+    plan = Plan(sweep_trials.normal, lambda scale: {"center": [0, 1]}, 2, fixed={"scale": 1}, paired=("center",))
+    other = plan.run(fixed={"scale": 3}, engine="serial", progress=False)
+    assert other.about["fixed"] == {"scale": 3} and other.about["paired"] == ["center"]
+    other.write(tmp_path / "rerun.csv")
+    assert plan.run(table=tmp_path / "rerun.csv").rows.equals(other.rows)
 
 
 def test_the_window_of_code_consistency():
