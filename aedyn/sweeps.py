@@ -146,7 +146,7 @@ class Plan:
     fixed: dict = field(default_factory=dict)
     paired: tuple = ()
 
-    def run(self, scale=1, *, n_trials=None, fixed=None, table=None, **options):
+    def run(self, scale=1, *, n_trials=None, seed=None, fixed=None, table=None, **options):
         """Run it, or read what a rerun has written.
 
         Parameters
@@ -155,10 +155,12 @@ class Plan:
             Factor on the resolution of the grid.
         n_trials : int, optional
             Another number of trials at each point.
+        seed : int or tuple of int, optional
+            Another seed.
         fixed : dict, optional
             Other values of fixed parameters. Further options are those of `sweep`.
         table : str or Path, optional
-            File of a rerun; then nothing is run, and scale, trials and fixed parameters are those of the file.
+            File of a rerun; then nothing is run, and scale, trials, seed and fixed parameters are those of the file.
 
         Returns
         -------
@@ -167,8 +169,9 @@ class Plan:
         if table is not None:
             return read_table(table, self.experiment)
         grid = self.grid(check_number("scale", scale, 0, open_low=True))
-        n_trials, fixed = n_trials or self.n_trials, self.fixed | (fixed or {})
-        return sweep(self.experiment, grid, n_trials, self.seed, fixed=fixed, paired=self.paired, **options)
+        n_trials, seed = n_trials or self.n_trials, self.seed if seed is None else seed
+        fixed = self.fixed | (fixed or {})
+        return sweep(self.experiment, grid, n_trials, seed, fixed=fixed, paired=self.paired, **options)
 
 
 def sweep(

@@ -1,5 +1,6 @@
 """Sweeps: streams, engines, tables and their summaries, and the command line."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from tolerances import ITERATED, ROUND_OFF, STANDARD_ERRORS, assert_close
 
 from aedyn import __main__ as command_line
 from aedyn import _engines, _trials, code_consistency_sweeps
-from aedyn._experiments import experiment_digest, plain, stream_key
+from aedyn._experiments import experiment_digest, plain, points, stream_key
 from aedyn.sweeps import Plan, finer, read_table, sweep
 
 GRID = {"center": [0.0, 1.5], "scale": [1, 2]}
@@ -472,30 +473,49 @@ def test_a_finer_plan_takes_over_the_trials_of_the_coarser(tmp_path):
 
 def test_a_plan_runs_with_other_fixed_parameters_or_reads_what_a_rerun_has_written(tmp_path):
     plan = Plan(sweep_trials.normal, lambda scale: {"center": [0, 1]}, 2, fixed={"scale": 1}, paired=("center",))
-    other = plan.run(fixed={"scale": 3}, engine="serial", progress=False)
-    assert other.about["fixed"] == {"scale": 3} and other.about["paired"] == ["center"]
+    other = plan.run(seed=(1, 2), fixed={"scale": 3}, engine="serial", progress=False)
+    assert (
+        other.about["seed"] == (1, 2) and other.about["fixed"] == {"scale": 3} and other.about["paired"] == ["center"]
+    )
     other.write(tmp_path / "rerun.csv")
     assert plan.run(table=tmp_path / "rerun.csv").rows.equals(other.rows)
 
 
-def test_the_window_of_code_consistency():
-    plan = code_consistency_sweeps.SWEEPS["window"]
-    table = plan.run(0.2, engine="serial", progress=False).summary("exact", out_of=400)
-    shares = table.pivot(index=["weights", "bias"], columns="delta", values="mean")
-    assert shares.shape == (12, 6)
-    # Theorem 3 with its constants: inside the corrected window all components are found
-    assert shares.loc[("worst", -0.6)].iloc[0] == 1 and shares.loc[("worst", 0.0)].max() < 0.1
-    assert shares.loc["worst"].iloc[-2, 1] < shares.loc["random"].iloc[-2, 1]
+@pytest.mark.parametrize("name", command_line._offered())
+def test_each_plan_of_a_chapter_says_what_it_asks_and_has_a_grid_for_every_scale(name):
+    plan = command_line._offered()[name]
+    first, *_ = plan.experiment.__doc__.splitlines()
+    assert first.endswith("?") or first.endswith(".")
+    sets = [points(plan.grid(scale), plan.fixed, plan.experiment) for scale in (0.1, 1, 2, 3)]
+    keys = [{stream_key(point) for point in found} for found in sets]
+    assert keys[1] <= keys[2] and keys[1] <= keys[3] and len(keys[0]) <= len(keys[1])
+    assert set(plan.paired) <= set().union(*sets[1])
 
 
-def test_the_command_writes_a_table_and_goes_on_from_its_store(tmp_path, capsys):
+def test_the_command_writes_tables_and_goes_on_from_its_store(tmp_path, capsys):
     arguments = "sweep code_consistency --scale 0.1 --engine serial --store".split()
-    for n_trials, out in (1, "a.csv"), (2, "b.csv"):
-        more = [str(tmp_path / "trials"), "--trials", str(n_trials), "--out", str(tmp_path / out)]
+    for n_trials, folder in (1, "a"), (2, "b"):
+        more = [str(tmp_path / "trials"), "--trials", str(n_trials), "--out", str(tmp_path / folder)]
         command_line.main(arguments + more)
-        assert f"{24 * n_trials} trials in {tmp_path / out}, 0 of them failed" in capsys.readouterr().out
-    first, second = (read_table(tmp_path / out, code_consistency_sweeps.window).rows for out in ("a.csv", "b.csv"))
-    assert first.equals(second[second["trial"] == 0].reset_index(drop=True))
+        said = capsys.readouterr().out
+        assert (
+            f"{24 * n_trials} trials in {tmp_path / folder / 'code_consistency.window.csv'}, 0 of them failed" in said
+        )
+        tables = ast.literal_eval(said.split("tables = ")[1])
+    for name, path in tables.items():
+        experiment = code_consistency_sweeps.SWEEPS[name].experiment
+        first, second = (read_table(str(path).replace("/b/", f"/{folder}/"), experiment).rows for folder in "ab")
+        assert first.equals(second[second["trial"] == 0].reset_index(drop=True))
+    assert list(tables) == list(code_consistency_sweeps.SWEEPS)
+
+
+def test_the_command_runs_one_sweep_with_another_seed(tmp_path):
+    arguments = "sweep code_consistency.closeness --scale 0.1 --seed 3 --engine serial".split()
+    command_line.main([*arguments, "--store", str(tmp_path / "trials"), "--out", str(tmp_path)])
+    found = read_table(tmp_path / "code_consistency.closeness.csv", code_consistency_sweeps.closeness)
+    assert found.about["seed"] == 3 and [path.name for path in tmp_path.glob("*.csv")] == [
+        "code_consistency.closeness.csv"
+    ]
 
 
 @compiled
@@ -505,7 +525,7 @@ def test_the_command_lists_its_sweeps_and_names_them_when_asked_for_another():
 
     listed = command("sweep", "--list")
     assert listed.returncode == 0 and listed.stdout.startswith("code_consistency.window")
-    with pytest.raises(SystemExit, match="name one sweep of code_consistency.window.*; got nothing_like_it"):
+    with pytest.raises(SystemExit, match="name a chapter or sweep of code_consistency.window.*; got nothing_like_it"):
         command_line.main(["sweep", "nothing_like_it"])
     with pytest.raises(SystemExit, match="got None"):
         command_line.main(["sweep"])
