@@ -82,6 +82,9 @@ _build/setting: force
 $(EXECUTED): book/nb/%.ipynb: notebooks/%.md $(PACKAGE) requirements.txt _build/setting book/execute | $(ready)
 	@book/execute $* $(SETTING)
 
+# It measures times, so it runs when no other chapter does.
+book/nb/rerunning.ipynb: | $(filter-out book/nb/rerunning.ipynb,$(EXECUTED))
+
 ifneq ($(SETTING),paper)
 $(EXECUTED): book/nb/%.ipynb: notebooks/%.$(SETTING).yml
 endif
