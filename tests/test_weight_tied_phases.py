@@ -1,14 +1,13 @@
-"""Trained networks over scale and width: the gain across the span is half the variance, less a share of order 1/m."""
+"""Trained networks on inputs in the span of the samples, across it, and anywhere; runs that were recorded before."""
 
 import numpy as np
 import pytest
-from tolerances import ROUND_OFF
+from tolerances import ROUND_OFF, assert_mean
 
 from aedyn import weight_tied_phases as phases
 from aedyn.ntk_kernels import KernelOperator, largest_eigenvalue
 from aedyn.unit_samples import sphere
 from aedyn.weight_tied_degeneracy import reconstruct, tied_weights
-from aedyn.weight_tied_kernel import lazy_loss_of_gain
 from aedyn.weight_tied_training import descend_tied, natural_step, subspaces
 from aedyn.wide_network import descend, draw_weights, outputs
 
@@ -30,32 +29,12 @@ def test_distances():
     assert projector == pytest.approx((0, 1, 0.7), abs=0.05)
 
 
-def test_same_bits_for_any_number_of_processes():
-    arguments = dict(inputs=INPUTS, n_seeds=2, n_steps=5, seed=3)
-    one, two = (phases.train_grid(SAMPLES, [0.5, 2.0], [4, 30], **arguments, n_jobs=jobs) for jobs in (1, 2))
-    for a, b in zip(one, two, strict=True):
-        assert a.shape == (2, 2, 2) and np.array_equal(a, b) and len(np.unique(a)) == 8
-
-
-def test_identity_at_variance_two_projector_at_small_variance():
-    variances, width = np.array([0.02, 0.5, 2.0, 4.0]), 1000
-    grid = phases.train_grid(SAMPLES, variances, [width], INPUTS, n_seeds=2, n_steps=500, seed=0)
-    assert grid.training.max() < 1e-3
-    gains = grid.gain.mean(axis=2)[0]
-    assert gains == pytest.approx(variances / 2, rel=0.03)
-    assert (grid.gain < grid.gain_before).all()
-    # across the span: nothing is learnt, to the order of one over the root of the width
-    assert grid.unseen.mean(axis=2)[0] == pytest.approx((1 - variances / 2) ** 2, abs=0.08)
-    assert grid.random.mean(axis=2)[0] == pytest.approx(0.7 * (1 - variances / 2) ** 2, abs=0.08)
-    share = (1 - grid.gain / grid.gain_before).mean(axis=2)[0] * width
-    assert share[2] == pytest.approx(lazy_loss_of_gain(SAMPLES), rel=0.3)
-    assert (np.diff(share) < 0).all()
-
-
-def test_few_units_forget_what_they_do_not_see():
-    grid = phases.train_grid(SAMPLES, [0.1], [4, 400], INPUTS, n_seeds=2, n_steps=500, seed=0)
-    kept = (grid.gain / grid.gain_before).mean(axis=2)[:, 0]
-    assert kept[0] < 0.1 and kept[1] > 0.95
+def test_samples_lie_in_a_subspace_that_does_not_depend_on_their_number():
+    few, more = (phases.draw_samples(n, 10, 3, 4) for n in (5, 8))
+    assert np.abs(np.linalg.norm(more, axis=1) - 1).max() < ROUND_OFF
+    assert subspaces(more).seen.shape == (10, 3) and np.abs(few @ subspaces(more).unseen).max() < ROUND_OFF
+    coordinates = phases.draw_samples(4000, 10, 3, 4) @ subspaces(few).seen
+    assert_mean(coordinates[:, :, None] * coordinates[:, None], np.eye(3) / 3)
 
 
 # Recorded runs: 20 dimensions, 1000 units, weights from seed 0 -----------------------------------------------------
