@@ -8,6 +8,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 import aedyn
+from aedyn._experiments import points
 
 SUFFIX = "_sweeps"
 SWEEP_HELP = (
@@ -21,7 +22,7 @@ def main(arguments=None):
     offered = _offered()
     if given.list:
         for name, plan in offered.items():
-            print(f"{name:<36}{plan.experiment.__doc__.splitlines()[0]}")
+            print(f"{name}: {_size(plan)}\n    {plan.experiment.__doc__.splitlines()[0]}")
         return
     names = _choose(given.sweep, offered)
     store = given.store or user_data_path("aedyn", appauthor=False, ensure_exists=True) / "trials.sqlite"
@@ -69,6 +70,14 @@ def _offered():
         for stem in stems
         for name, plan in importlib.import_module(f"aedyn.{stem}").SWEEPS.items()
     }
+
+
+def _size(plan):
+    """What it goes over, and how many trials it has at scale 1."""
+    found = points(plan.grid(1), plan.fixed, plan.experiment)
+    names = dict.fromkeys(name for point in found for name in point)
+    axes = [name for name in names if len({point.get(name) for point in found}) > 1]
+    return f"{len(found) * plan.n_trials:,} trials over {', '.join(axes)}"
 
 
 def _choose(asked, offered):

@@ -1,5 +1,6 @@
 """Where batches of trials run: here, in processes of this machine (joblib's loky), or on a Dask cluster."""
 
+import warnings
 from collections import Counter, deque
 from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import ExitStack, contextmanager
@@ -23,7 +24,7 @@ ONE_THREAD = dict.fromkeys(
     "1",
 )
 LARGEST_BATCH = 1024
-IDLE = 10  # seconds after which a process without work ends; one that has lost the driver, half a minute later
+IDLE = 30  # seconds after which a process without work ends; one that has lost the driver, half a minute later
 DEATHS = 3  # of workers: after the first a trial runs by itself, after the last but one alone, after the last no more
 LOOK_AGAIN = 5  # seconds after which a cluster is asked for its size again
 
@@ -194,7 +195,10 @@ def _processes(n_workers, scheduler):
         return executor
 
     try:
-        yield Pool(connect, lambda: n_workers, (BrokenExecutor,))
+        with warnings.catch_warnings():
+            # a process that ends for want of work just when there is some; another one takes its place
+            warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
+            yield Pool(connect, lambda: n_workers, (BrokenExecutor,))
     except BaseException:
         if executor:
             executor.shutdown(wait=True, kill_workers=True)

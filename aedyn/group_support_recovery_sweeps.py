@@ -251,7 +251,7 @@ def _one_at_a_time(parameter, values):
         lambda scale: {parameter: finer(values, scale)},
         n_trials=4,
         fixed=fixed | {"n_groups": 64, "n_samples": 300, "lams": _thresholds(1.5, 75)},
-        paired=(parameter,),
+        paired=(parameter, "lams"),
     )
 
 
@@ -271,7 +271,7 @@ SWEEPS = {
         lambda scale: {"c": finer(np.linspace(0.02, 0.98, 32), scale)},
         n_trials=1,
         fixed=_NORMS | {"d": 4, "n_groups": 12, "n_samples": 300, "lams": _thresholds(5.5, 110)},
-        paired=("c",),
+        paired=("c", "lams"),
     ),
     "distance": _one_at_a_time("delta", np.linspace(0, 1.2, 16)),
     "active": _one_at_a_time("n_active", np.arange(1, 17)),
@@ -284,6 +284,7 @@ SWEEPS = {
         lambda scale: {"n": finer([190, 475, 950, 1900, 3800], scale)},
         n_trials=1,
         fixed=_NORMS | {"snr": 1, "d": 2, "n_groups": 500, "n_active": 3, "n_samples": 1000, "lams": (2.0,)},
+        paired=("lams",),
     ),
     "tolerated": Plan(
         tolerated, _tolerated_grid, n_trials=4, fixed=_NORMS | {"n_groups": 64, "n_active": 3, "n_codes": 300}

@@ -251,7 +251,7 @@ def sweep(
     check_experiment(experiment)
     fixed = {name: plain(name, value) for name, value in (fixed or {}).items()}
     found, n_trials = points(grid, fixed, experiment), check_count("n_trials", n_trials)
-    paired = _check_paired(paired, found)
+    paired = _check_paired(paired, found, fixed)
     seed = tuple(check_count("seed", word, 0) for word in seed) if np.ndim(seed) else check_count("seed", seed, 0)
     n_workers = n_workers and check_count("n_workers", n_workers)
     time_limit = time_limit and check_number("time_limit", time_limit, 0, open_low=True)
@@ -336,9 +336,9 @@ def read_table(path, experiment):
     return Sweep(rows, tuple(parameters), tuple(values), about)
 
 
-def _check_paired(paired, found):
-    if unknown := set(paired) - set().union(*found):
-        raise ValueError(f"paired must name parameters of the grid; got {', '.join(map(repr, sorted(unknown)))}")
+def _check_paired(paired, found, fixed):
+    if unknown := set(paired) - set().union(fixed, *found):
+        raise ValueError(f"paired must name parameters; got {', '.join(map(repr, sorted(unknown)))}")
     return sorted(paired)
 
 

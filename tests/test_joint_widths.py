@@ -7,15 +7,7 @@ from tolerances import ROUND_OFF, STANDARD_ERRORS
 
 from aedyn import unit_samples
 from aedyn.joint_training import practical_step, rate
-from aedyn.joint_widths import (
-    Trial,
-    cone_probability,
-    half_width,
-    median_steps,
-    sufficient_width,
-    try_width,
-    try_widths,
-)
+from aedyn.joint_widths import cone_probability, half_width, sufficient_width, try_start
 from aedyn.ntk_limits import spectrum
 from aedyn.wide_network import descend, draw_weights, outputs
 
@@ -23,41 +15,33 @@ SPHERE = unit_samples.sphere(10, 5, 0)
 LARGER = unit_samples.sphere(20, 10, 0)
 
 
+def attempt(X, m, regime, seed, **options):
+    return try_start(*draw_weights(X.shape[1], m, seed), X, regime, **options)
+
+
 def test_trial_is_a_run():
     W, A = draw_weights(5, 40, 3)
     step = practical_step(W, A, SPHERE, "joint")
     run = descend(W, A, SPHERE, regime="joint", step=step, n_steps=500)
     shares = run.losses / run.losses[0]
-    trial = try_width(SPHERE, 40, "joint", 3, n_steps=500, target=1e-3)
-    assert trial.reached and shares[trial.n_iter] <= 1e-3 < shares[trial.n_iter - 1]
-    assert trial.within == bool((shares <= rate(step, spectrum(SPHERE)) ** np.arange(501) + 1e-13).all())
-    assert try_width(SPHERE, 40, "joint", 3, n_steps=500, target=1e-3, to_the_end=True) == trial
-    assert try_width(SPHERE, 40, "joint", 3, n_steps=5) == (False, True, 5)
+    reached, steps = try_start(W, A, SPHERE, "joint", n_steps=500, target=1e-3)
+    assert reached and shares[int(steps)] <= 1e-3 < shares[int(steps) - 1]
+    assert try_start(W, A, SPHERE, "joint", n_steps=int(steps), target=1e-3) == (True, steps)
+    assert try_start(W, A, SPHERE, "joint", n_steps=int(steps) - 1, target=1e-3) == (False, np.inf)
 
 
 def test_bound_is_left_by_the_decoder_alone():
-    assert not try_width(SPHERE, 512, "decoder", 0, n_steps=4000, to_the_end=True).within
-
-
-def test_grid_of_trials():
-    found = try_widths(SPHERE, [8, 64], "joint", n_seeds=3, seed=5, n_steps=300)
-    assert found.reached.shape == found.within.shape == found.n_iter.shape == (2, 3)
-    assert found.n_iter[1, 2] == try_width(SPHERE, 64, "joint", [5, 64, 2], n_steps=300).n_iter
-    assert found.reached.sum(axis=1).tolist() == [0, 2] and len(set(found.n_iter[1])) == 3
-    again = try_widths(SPHERE, [8, 64], "joint", n_seeds=3, seed=5, n_steps=300, n_jobs=2)
-    assert np.array_equal(found, again)
-
-
-def test_median_steps():
-    trials = Trial(np.array([[True, True, True], [True, False, False]]), None, np.array([[5, 9, 7], [3, 4, 4]]))
-    assert median_steps(trials).tolist() == [7, np.inf]
+    W, A = draw_weights(5, 512, 0)
+    step = practical_step(W, A, SPHERE, "decoder")
+    losses = descend(W, A, SPHERE, regime="decoder", step=step, n_steps=4000).losses
+    assert (losses > (1 + ROUND_OFF) * losses[0] * rate(step, spectrum(SPHERE)) ** np.arange(4001)).any()
 
 
 def test_sufficient_width():
-    assert sufficient_width([2, 4, 8], [[False, True], [True, True], [True, True]]) == 4
-    assert sufficient_width([2, 4, 8], [[True, True], [True, False], [True, True]]) == 8
-    assert sufficient_width([2, 4], [[True, True], [True, True]]) == 2
-    assert sufficient_width([2, 4], [[True, True], [False, True]]) == np.inf
+    assert sufficient_width([2, 4, 8], [0.5, 1, 1]) == 4
+    assert sufficient_width([2, 4, 8], [1, 0.5, 1]) == 8
+    assert sufficient_width([2, 4], [1, 1]) == 2
+    assert sufficient_width([2, 4], [1, 0.9]) == np.inf
 
 
 def test_half_width():
@@ -85,7 +69,7 @@ def test_widths_that_suffice(X, enough):
     """Joint training gets along with a few times fewer units: half of each width fails, and each suffices."""
     for regime, m in enough.items():
         shares = [
-            np.mean([try_width(X, width, regime, i, n_steps=2000).reached for i in range(6)]) for width in (m // 4, m)
+            np.mean([attempt(X, width, regime, i, n_steps=2000).reached for i in range(6)]) for width in (m // 4, m)
         ]
         assert shares[0] < 0.5 and shares[1] == 1
 
@@ -94,7 +78,7 @@ def test_steps_at_equal_width():
     """At a large width the encoder alone is the fastest, at a small one joint training is."""
     options = {"share": 0.5, "target": 1e-6, "n_steps": 1800}
     steps = {
-        (regime, m): [try_width(LARGER, m, regime, i, **options).n_iter for i in range(3)]
+        (regime, m): [attempt(LARGER, m, regime, i, **options).steps for i in range(3)]
         for regime in ("encoder", "joint", "decoder")
         for m in (64, 1024)
     }
@@ -129,15 +113,14 @@ def test_no_start_outside_the_cones_can_be_trained():
         if max(nnls(A[:, W[j] >= 0], X[j])[1] for j in range(6)) > 0.1:
             outside.append(i)
     assert len(outside) > 3
-    assert not any(try_width(X, 16, "encoder", i, n_steps=2000).reached for i in outside)
-    assert any(try_width(X, 16, "joint", i, n_steps=2000).reached for i in outside)
+    assert not any(attempt(X, 16, "encoder", i, n_steps=2000).reached for i in outside)
+    assert any(attempt(X, 16, "joint", i, n_steps=2000).reached for i in outside)
 
 
 def test_training_is_slowest_with_as_many_weights_as_equations():
     """With many samples small networks find a way to copy, and large ones fit each sample."""
     X = unit_samples.sphere(48, 4, 0)
     small, middle, large = (
-        np.median([try_width(X, m, "joint", i, share=0.5, n_steps=4000).n_iter for i in range(5)])
-        for m in (10, 24, 192)
+        np.median([attempt(X, m, "joint", i, share=0.5, n_steps=4000).steps for i in range(5)]) for m in (10, 24, 192)
     )
     assert max(small, large) < middle / 2

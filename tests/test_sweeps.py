@@ -83,6 +83,8 @@ def test_paired_points_draw_the_same_numbers():
         assert_array_equal(low, scale * np.array(drawn))
         assert_array_equal(high, 1.5 + scale * np.array(drawn))
     assert result.about["paired"] == ["center"]
+    fixed = run(sweep_trials.normal, {"scale": GRID["scale"]}, fixed={"center": 1.5}, paired=("center",))
+    assert_array_equal(values(fixed), values(result, center=1.5))
 
 
 def test_pairing_is_another_sweep_to_the_store(tmp_path):
@@ -250,7 +252,7 @@ def test_grids_that_cannot_be_used(grid, error, message):
         ({"seed": -1}, "seed must be"),
         ({"time_limit": -1}, "time_limit must lie"),
         ({"fixed": {"center": 1}}, "it is fixed as well"),
-        ({"paired": ("center", "width")}, "paired must name parameters of the grid; got 'width'"),
+        ({"paired": ("center", "width")}, "paired must name parameters; got 'width'"),
     ],
 )
 def test_options_that_cannot_be_used(options, message):
@@ -489,7 +491,7 @@ def test_each_plan_of_a_chapter_says_what_it_asks_and_has_a_grid_for_every_scale
     sets = [points(plan.grid(scale), plan.fixed, plan.experiment) for scale in (0.1, 1, 2, 3)]
     keys = [{stream_key(point) for point in found} for found in sets]
     assert keys[1] <= keys[2] and keys[1] <= keys[3] and len(keys[0]) <= len(keys[1])
-    assert set(plan.paired) <= set().union(*sets[1])
+    assert set(plan.paired) <= set().union(plan.fixed, *sets[1])
 
 
 def test_the_command_writes_tables_and_goes_on_from_its_store(tmp_path, capsys):
