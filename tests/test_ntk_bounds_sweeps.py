@@ -34,7 +34,7 @@ def test_plans_run_at_a_small_scale(name):
     grid = plan.grid(0.01)
     grid |= {"width": grid["width"][:1]} if name == "start" else {}
     table = sweep(plan.experiment, grid, 2, plan.seed, fixed=plan.fixed | SMALLER.get(name, {}), **SERIAL)
-    assert not len(table.failures) and set(table.parameters) == set(plan.grid())
+    assert not len(table.failures) and set(table.parameters) == set(plan.grid(1))
     numbers = table.rows[list(table.values)].to_numpy(float)
     assert numbers.shape[0] == 2 * np.prod([len(axis) for axis in grid.values()])
     assert np.isfinite(numbers).all()
