@@ -14,39 +14,15 @@ SHARE = 0.5  # of the largest stable step, in the trials of the widths
 TARGET = 1e-4  # share of the first loss at which they succeed
 
 
-def samples(data, seed=0):
-    """One of the data sets on which the three regimes are tried.
-
-    Parameters
-    ----------
-    data : str
-        A key of the table below.
-    seed : int
-        Of those that are random.
-
-    Returns
-    -------
-    ndarray, shape (n, d)
-        Unit rows.
-    """
-    return {
-        "sphere, n = 10, d = 5": lambda: unit_samples.sphere(10, 5, seed),
-        "sphere, n = 20, d = 10": lambda: unit_samples.sphere(20, 10, seed),
-        "orthonormal, n = d = 16": lambda: unit_samples.orthonormal(16),
-        "four clusters, n = 20, d = 10": lambda: unit_samples.clusters(4, 5, 10, 0.2, seed + 1),
-        "two at angle 0.1, n = 11, d = 10": lambda: unit_samples.near_duplicate(11, 10, 0.1, seed),
-        "digits, n = 20, d = 64": lambda: unit_samples.digits(20),
-    }[data]()
-
-
-DATA = (
-    "sphere, n = 10, d = 5",
-    "sphere, n = 20, d = 10",
-    "orthonormal, n = d = 16",
-    "four clusters, n = 20, d = 10",
-    "two at angle 0.1, n = 11, d = 10",
-    "digits, n = 20, d = 64",
-)
+# unit rows, by name; the seed is that of the random ones
+DATA = {
+    "sphere, n = 10, d = 5": lambda seed: unit_samples.sphere(10, 5, seed),
+    "sphere, n = 20, d = 10": lambda seed: unit_samples.sphere(20, 10, seed),
+    "orthonormal, n = d = 16": lambda seed: unit_samples.orthonormal(16),
+    "four clusters, n = 20, d = 10": lambda seed: unit_samples.clusters(4, 5, 10, 0.2, seed + 1),
+    "two at angle 0.1, n = 11, d = 10": lambda seed: unit_samples.near_duplicate(11, 10, 0.1, seed),
+    "digits, n = 20, d = 64": lambda seed: unit_samples.digits(20),
+}
 
 
 # Experiments ----------------------------------------------------------------------------------------------------------
@@ -169,7 +145,7 @@ def on_data(rng, regime, data, width, n_steps, data_seed):
     regime : str
         As for `wide_network.descend`.
     data : str
-        As for `samples`.
+        A key of `DATA`.
     width : int
     n_steps : int
         At most.
@@ -181,7 +157,7 @@ def on_data(rng, regime, data, width, n_steps, data_seed):
     dict of str to number
         `reached` and `steps`, as of `joint_widths.Trial`.
     """
-    X = samples(data, data_seed)
+    X = DATA[data](data_seed)
     start = draw_weights(X.shape[1], width, rng)
     return try_start(*start, X, regime, share=SHARE, target=TARGET, n_steps=n_steps)._asdict()
 
@@ -218,7 +194,7 @@ def _cones_grid(scale):
 
 def _data_grid(scale):
     """Data sets and widths, for all regimes."""
-    return {"regime": REGIMES, "data": DATA, "width": finer([8 * 2**i for i in range(10)], scale)}
+    return {"regime": REGIMES, "data": list(DATA), "width": finer([8 * 2**i for i in range(10)], scale)}
 
 
 RUNNING_EXAMPLE = {"n": 10, "d": 5, "data_seed": 0}

@@ -9,33 +9,18 @@ from aedyn.ntk_limits import limit_kernels, spectrum
 from aedyn.sweeps import Plan, finer
 from aedyn.wide_network import draw_weights
 
-
-def samples(data, seed=0):
-    """One of the data sets of the chapter, from kind to unkind.
-
-    Parameters
-    ----------
-    data : str
-        A key of the table below.
-    seed : int
-        Of those that are random.
-
-    Returns
-    -------
-    ndarray, shape (n, d)
-        Unit rows.
-    """
-    return {
-        "orthonormal": lambda: unit_samples.orthonormal(20),
-        "sphere, d = 50": lambda: unit_samples.sphere(20, 50, seed),
-        "sphere, d = 10": lambda: unit_samples.sphere(20, 10, seed),
-        "sphere, d = 10, more": lambda: unit_samples.sphere(50, 10, seed),
-        "sphere, d = 5": lambda: unit_samples.sphere(10, 5, seed),
-        "sphere, d = 3": lambda: unit_samples.sphere(50, 3, seed),
-        "four clusters": lambda: unit_samples.clusters(4, 5, 10, 0.2, seed + 1),
-        "near-duplicate": lambda: unit_samples.near_duplicate(11, 10, 0.01, seed),
-        "digits": lambda: unit_samples.digits(200),
-    }[data]()
+# unit rows, by name, from kind to unkind; the seed is that of the random ones
+DATA = {
+    "orthonormal": lambda seed: unit_samples.orthonormal(20),
+    "sphere, d = 50": lambda seed: unit_samples.sphere(20, 50, seed),
+    "sphere, d = 10": lambda seed: unit_samples.sphere(20, 10, seed),
+    "sphere, d = 10, more": lambda seed: unit_samples.sphere(50, 10, seed),
+    "sphere, d = 5": lambda seed: unit_samples.sphere(10, 5, seed),
+    "sphere, d = 3": lambda seed: unit_samples.sphere(50, 3, seed),
+    "four clusters": lambda seed: unit_samples.clusters(4, 5, 10, 0.2, seed + 1),
+    "near-duplicate": lambda seed: unit_samples.near_duplicate(11, 10, 0.01, seed),
+    "digits": lambda seed: unit_samples.digits(200),
+}
 
 
 # Experiments ----------------------------------------------------------------------------------------------------------
@@ -67,7 +52,7 @@ def start(rng, data, width, data_seed):
     ----------
     rng : int or numpy.random.Generator
     data : str
-        As for `samples`.
+        A key of `DATA`.
     width : int
     data_seed : int
         Of the samples, the same for all trials.
@@ -77,7 +62,7 @@ def start(rng, data, width, data_seed):
     dict of str to float
         As of `ntk_bounds.AgainstLimits`.
     """
-    X = samples(data, data_seed)
+    X = DATA[data](data_seed)
     return against_limits(*draw_weights(X.shape[1], width, rng), X)._asdict()
 
 
@@ -109,7 +94,7 @@ def enough(rng, data, share, data_seed):
     ----------
     rng : int or numpy.random.Generator
     data : str
-        As for `samples`.
+        A key of `DATA`.
     share : float
         Of the smallest eigenvalue of the limit.
     data_seed : int
@@ -120,7 +105,7 @@ def enough(rng, data, share, data_seed):
     dict of str to int
         First powers of two, from 8 on, at which the kernels have that much, `encoder` and `decoder`.
     """
-    X = samples(data, data_seed)
+    X = DATA[data](data_seed)
     d, known = X.shape[1], spectrum(X)
     kernels = {
         "encoder": (encoder_kernel, known.lambda_0),

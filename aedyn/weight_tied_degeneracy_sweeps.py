@@ -6,7 +6,6 @@ draws from a seed of their own, because what theory says of them depends on the 
 
 import numpy as np
 
-from aedyn._parallel import one_blas_thread
 from aedyn.ntk_kernels import KernelOperator, largest_eigenvalue
 from aedyn.sweeps import Plan, finer
 from aedyn.unit_samples import antipodal
@@ -150,7 +149,6 @@ def lazy(rng, n, d, k, m, time, n_tests, data_seed):
     return {name: m * value for name, value in found.items()}
 
 
-@one_blas_thread()
 def predicted_lazy(n, d, k, m, time, n_tests, data_seed):
     """What the kernel at infinite width predicts of `lazy`, to first order in 1/m.
 

@@ -7,6 +7,7 @@ move, and training is linear in the kernel.
 import numpy as np
 
 from aedyn._checks import check_number
+from aedyn._parallel import one_blas_thread
 from aedyn.ntk_limits import angles, kernels_at, limit_kernels
 from aedyn.unit_samples import check_unit_rows
 from aedyn.wedge_moments import fourth_moments, second_moments
@@ -57,6 +58,7 @@ def error_covariance(X, Y):
     return blocks.swapaxes(1, 2).reshape(n * d, p * d)
 
 
+@one_blas_thread()
 def trained_loss(X, tests, time=np.inf):
     r"""Expected loss at new inputs after training at variance 2, times the width m, to first order in 1/m.
 

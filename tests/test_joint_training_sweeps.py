@@ -6,7 +6,7 @@ from tolerances import ITERATED, STANDARD_ERRORS, assert_close
 
 from aedyn import unit_samples
 from aedyn.joint_training import follow, kernel, practical_step
-from aedyn.joint_training_sweeps import DATA, SWEEPS, cones, crowd, drift, on_data, on_sphere, samples
+from aedyn.joint_training_sweeps import DATA, SWEEPS, cones, crowd, drift, on_data, on_sphere
 from aedyn.joint_widths import cone_probability, try_start
 from aedyn.ntk_limits import spectrum
 from aedyn.sweeps import sweep
@@ -112,15 +112,16 @@ def test_only_starts_inside_the_cones_succeed():
 
 def test_data_sets_have_the_sizes_in_their_names():
     for name in DATA:
-        X = samples(name)
+        X = DATA[name](0)
         unit_samples.check_unit_rows(name, X)
         numbers = {part.split(" = ")[-1] for part in name.split(", ") if "=" in part}
         assert numbers == {str(size) for size in X.shape}
-    assert not np.array_equal(samples(DATA[0], 1), samples(DATA[0], 2))
+    sphere = DATA["sphere, n = 10, d = 5"]
+    assert not np.array_equal(sphere(1), sphere(2))
 
 
 def test_a_trial_on_data_is_a_run_on_them():
-    X = samples(DATA[2])
+    X = DATA["orthonormal, n = d = 16"](0)
     trial = try_start(*draw_weights(16, 64, 5), X, "decoder", share=0.5, target=1e-4, n_steps=900)
-    assert on_data(np.random.default_rng(5), "decoder", DATA[2], 64, 900, 0) == trial._asdict()
+    assert on_data(np.random.default_rng(5), "decoder", "orthonormal, n = d = 16", 64, 900, 0) == trial._asdict()
     assert trial.reached

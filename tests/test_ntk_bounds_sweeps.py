@@ -5,7 +5,7 @@ import pytest
 from tolerances import ROUND_OFF, STANDARD_ERRORS, assert_close
 
 from aedyn.ntk_bounds import against_limits
-from aedyn.ntk_bounds_sweeps import SWEEPS, angle, enough, samples, spread, start
+from aedyn.ntk_bounds_sweeps import DATA, SWEEPS, angle, enough, spread, start
 from aedyn.ntk_kernels import decoder_kernel, encoder_kernel
 from aedyn.ntk_limits import kernels_at, spectrum
 from aedyn.ntk_moments import decoder_fluctuation
@@ -42,11 +42,11 @@ def test_plans_run_at_a_small_scale(name):
 
 
 def test_data_sets_are_of_unit_vectors():
-    assert {name: samples(name).shape for name in SIZES} == SIZES
+    assert {name: DATA[name](0).shape for name in SIZES} == SIZES
     for name in SIZES:
-        check_unit_rows(name, samples(name))
-    assert not np.array_equal(samples("sphere, d = 3", 1), samples("sphere, d = 3", 2))
-    twice = samples("near-duplicate")
+        check_unit_rows(name, DATA[name](0))
+    assert not np.array_equal(DATA["sphere, d = 3"](1), DATA["sphere, d = 3"](2))
+    twice = DATA["near-duplicate"](0)
     assert_close(twice[0] @ twice[-1], np.cos(0.01), ROUND_OFF)
 
 
@@ -62,7 +62,7 @@ def test_entries_tend_to_the_limits_of_the_angle():
 
 
 def test_a_start_is_a_network_against_its_limits():
-    X = samples("sphere, d = 5")
+    X = DATA["sphere, d = 5"](0)
     found = against_limits(*draw_weights(5, 30, 3), X)
     assert start(np.random.default_rng(3), "sphere, d = 5", 30, 0) == found._asdict()
 
@@ -70,7 +70,7 @@ def test_a_start_is_a_network_against_its_limits():
 def test_kernels_come_closer_to_their_limits_with_the_width():
     rows = sweep(start, {"data": ["sphere, d = 5"], "width": [100, 1600]}, 4, 0, fixed={"data_seed": 0}, **SERIAL).rows
     narrow, wide = (rows[rows["width"] == m].mean(numeric_only=True) for m in (100, 1600))
-    known = spectrum(samples("sphere, d = 5"))
+    known = spectrum(DATA["sphere, d = 5"](0))
     assert narrow["smallest_G"] < 0.75 * known.lambda_0 < wide["smallest_G"]
     assert wide["G_to_S"] < narrow["G_to_S"] / 2 and wide["H_to_T"] < narrow["H_to_T"] / 2
     assert wide["H_to_S"] > wide["H_to_T"] * 2, "which is not the decoder's limit"
@@ -86,7 +86,7 @@ def test_the_spread_follows_the_root_of_the_number_of_samples():
 
 def test_a_network_grows_until_it_has_enough():
     """Against one that draws its units in the same order, and looks at each width."""
-    X, share = samples("sphere, d = 5"), 0.5
+    X, share = DATA["sphere, d = 5"](0), 0.5
     found = enough(np.random.default_rng(1), "sphere, d = 5", share, 0)
     rng = np.random.default_rng(1)
     W, A = draw_weights(5, 8, rng)
